@@ -1,1 +1,40 @@
-//! x
+//! The one door between callers and servers.
+//!
+//! Fronts hold a [`Guarded`], whose only way to a server is [`Guarded::pass`]; its order stands on
+//! one screen in `pass.rs`: an audit slot, then (already before the request was read) limits per
+//! address and identity in [`Gate::admit`], then policy, limits per principal and tool, the
+//! deadline, the server, and the record, which is sent from `Drop`. What a server says on the way
+//! comes back through [`Run::next`].
+
+mod audit;
+mod catalogue;
+mod exchange;
+mod gate;
+mod glob;
+mod held;
+mod identity;
+mod joint;
+mod limits;
+mod metrics;
+mod pass;
+mod policy;
+mod record;
+mod registry;
+mod route;
+mod run;
+mod watch;
+
+pub use audit::{Audit, AuditError, AuditSettings, BadAudit, Verified, verify};
+pub use catalogue::{Catalogue, ListEntry, ToolEntry, ToolRules};
+pub use exchange::{Asking, Exchange, Front};
+pub use gate::{Gate, Guarded, LimitSettings, Refusal, Settings};
+pub use glob::Glob;
+pub use identity::{Principal, TokenHash, TokenSettings, bearer};
+pub use joint::name as joint_name;
+pub use limits::Rate;
+pub use metrics::Metrics;
+pub use policy::{BadRule, RoleSettings};
+pub use registry::ServerSettings;
+pub use route::Destination;
+pub use run::{Event, Reply, Run};
+pub use watch::{Watch, notification};

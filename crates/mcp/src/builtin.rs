@@ -143,6 +143,7 @@ pub struct ToolHead {
     description: &'static str,
     annotations: Option<Annotations>,
     input_schema: Option<Raw>,
+    extra: Vec<(&'static str, Raw)>,
     traits: ToolTraits,
     hidden: bool,
 }
@@ -155,6 +156,7 @@ pub fn tool(name: &'static str, description: &'static str) -> ToolHead {
         description,
         annotations: None,
         input_schema: None,
+        extra: Vec::new(),
         traits: ToolTraits { tier: Tier::Destructive, cost: |_| 1, replayable: false },
         hidden: false,
     }
@@ -200,6 +202,13 @@ impl ToolHead {
     #[must_use]
     pub fn input_schema(mut self, schema: Raw) -> Self {
         self.input_schema = Some(schema);
+        self
+    }
+
+    /// A further member of its entry in the list, such as `_meta` or `icons`.
+    #[must_use]
+    pub fn extra(mut self, name: &'static str, value: Raw) -> Self {
+        self.extra.push((name, value));
         self
     }
 
@@ -298,7 +307,8 @@ impl<S: Send + Sync + 'static> Builtin<S> {
             ("outputSchema", output.as_ref()),
             ("annotations", annotations.as_ref()),
         ];
-        let listed = Raw::object(members.into_iter().filter_map(|(k, v)| Some((k, v?))));
+        let known = members.into_iter().filter_map(|(k, v)| Some((k, v?)));
+        let listed = Raw::object(known.chain(head.extra.iter().map(|(k, v)| (*k, v))));
         let run: ToolFn<S> = Box::new(move |state, arguments, call| match arguments.read::<A>() {
             Ok(args) => {
                 let running = run(state, args, call);
@@ -317,7 +327,8 @@ impl<S: Send + Sync + 'static> Builtin<S> {
     }
 
     /// Adds a prompt. `listed` is its entry in `prompts/list`; `render` gets the arguments and
-    /// gives the result of `prompts/get`.
+    /// gives the result of `prompts/get`. It has no other effect, so one that asks something is
+    /// always replayable: it is run again from the start with the answers.
     #[must_use]
     pub fn prompt<F, R>(mut self, listed: Raw, render: F) -> Self
     where
@@ -380,6 +391,11 @@ impl<S: Send + Sync + 'static> Builtin<S> {
     /// Tells who watches.
     pub fn changed(&self, change: Change) {
         self.watchers.tell(&change);
+    }
+
+    /// The names of the tools that are listed now, in order.
+    pub fn tool_names(&self) -> Vec<String> {
+        self.tools.iter().filter(|t| self.shown(t.name)).map(|t| t.name.to_owned()).collect()
     }
 
     fn shown(&self, name: &str) -> bool {

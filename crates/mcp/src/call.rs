@@ -119,6 +119,11 @@ impl Call {
         &self.0.caller
     }
 
+    /// Whether somebody waits for an answer of the client.
+    pub fn has_open_question(&self) -> bool {
+        self.0.outbox().open_questions > 0
+    }
+
     /// Whether progress is wanted now.
     pub fn wants_progress(&self) -> bool {
         self.0.outbox().wants_progress

@@ -1,0 +1,206 @@
+//! Who is it: named bearer tokens, held and compared as SHA-256 in constant time.
+
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use subtle::ConstantTimeEq;
+
+/// Somebody who may call.
+#[derive(Debug)]
+pub struct Principal {
+    /// The name in the settings; `anonymous` where no token is asked for, `local` on stdio.
+    pub name: Arc<str>,
+    /// Names of roles.
+    pub roles: Vec<String>,
+    /// What it has under way now.
+    pub(crate) usage: Usage,
+}
+
+/// Counts against the limits of one principal.
+#[derive(Debug, Default)]
+pub(crate) struct Usage {
+    pub(crate) running: Counter,
+    pub(crate) held: Counter,
+    pub(crate) watches: Counter,
+}
+
+/// A number of places that are taken and given back.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counter(Arc<AtomicUsize>);
+
+/// A place taken; dropping it gives it back.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<AtomicUsize>);
+
+impl Counter {
+    pub(crate) fn take(&self, most: Option<usize>) -> Option<Place> {
+        let most = most.unwrap_or(usize::MAX);
+        self.0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < most).then_some(n + 1))
+            .ok()
+            .map(|_| Place(Arc::clone(&self.0)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Principal {
+    /// Somebody of that name with these roles.
+    pub fn named(name: &str, roles: Vec<String>) -> Self {
+        Self { name: name.into(), roles, usage: Usage::default() }
+    }
+}
+
+/// A bearer token, only as its hash.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TokenHash([u8; 32]);
+
+impl TokenHash {
+    /// The hash of a token.
+    pub fn of(token: &str) -> Self {
+        Self(Sha256::digest(token.as_bytes()).into())
+    }
+
+    /// A hash as the settings may give it: 64 hexadecimal digits.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let mut hash = [0; 32];
+        if text.len() != 64 || !text.is_ascii() {
+            return None;
+        }
+        for (byte, at) in hash.iter_mut().zip((0..64).step_by(2)) {
+            *byte = u8::from_str_radix(text.get(at..at + 2)?, 16).ok()?;
+        }
+        Some(Self(hash))
+    }
+}
+
+impl fmt::Debug for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[token]")
+    }
+}
+
+/// A token of the settings.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct TokenSettings {
+    pub name: String,
+    pub token: TokenHash,
+    pub roles: Vec<String>,
+}
+
+/// Everybody who may call.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    tokens: Vec<(TokenHash, Arc<Principal>)>,
+    anonymous: Arc<Principal>,
+    local: Arc<Principal>,
+}
+
+impl Identity {
+    /// The principals of the settings. Those that `before` had keep what they have under way.
+    pub(crate) fn new(tokens: &[TokenSettings], before: Option<&Self>) -> Self {
+        let kept = |name: &str| before?.tokens.iter().map(|(_, p)| p).find(|p| p.name.as_ref() == name);
+        let principal = |t: &TokenSettings| {
+            let mut new = Principal::named(&t.name, t.roles.clone());
+            if let Some(old) = kept(&t.name) {
+                new.usage = Usage {
+                    running: old.usage.running.clone(),
+                    held: old.usage.held.clone(),
+                    watches: old.usage.watches.clone(),
+                };
+            }
+            (t.token.clone(), Arc::new(new))
+        };
+        Self {
+            tokens: tokens.iter().map(principal).collect(),
+            anonymous: Arc::new(Principal::named("anonymous", Vec::new())),
+            local: Arc::new(Principal::named("local", Vec::new())),
+        }
+    }
+
+    /// Whether a token is asked for.
+    pub(crate) fn is_required(&self) -> bool {
+        !self.tokens.is_empty()
+    }
+
+    /// Who has this token. Every token is compared, so that time tells nothing.
+    pub(crate) fn of_token(&self, token: &str) -> Option<Arc<Principal>> {
+        let hash = TokenHash::of(token);
+        let mut found = None;
+        for (own, principal) in &self.tokens {
+            if bool::from(own.0.ct_eq(&hash.0)) {
+                found = Some(Arc::clone(principal));
+            }
+        }
+        found
+    }
+
+    /// Somebody who showed no token where none is asked for.
+    pub(crate) fn anonymous(&self) -> Arc<Principal> {
+        Arc::clone(&self.anonymous)
+    }
+
+    /// The person whose machine this is.
+    pub(crate) fn local(&self) -> Arc<Principal> {
+        Arc::clone(&self.local)
+    }
+
+    /// Whether somebody who was let in before still would be.
+    pub(crate) fn still_knows(&self, name: &str) -> bool {
+        match name {
+            "local" => true,
+            "anonymous" => !self.is_required(),
+            _ => self.tokens.iter().any(|(_, p)| p.name.as_ref() == name),
+        }
+    }
+
+    /// The same principal as it stands in these settings now.
+    pub(crate) fn current(&self, name: &str) -> Option<Arc<Principal>> {
+        match name {
+            "local" => Some(self.local()),
+            "anonymous" => (!self.is_required()).then(|| self.anonymous()),
+            _ => self.tokens.iter().map(|(_, p)| p).find(|p| p.name.as_ref() == name).cloned(),
+        }
+    }
+}
+
+/// The token of an `Authorization` header, if it is `Bearer` (in any case) and not blank.
+pub fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.trim().split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_opens_for_its_name_only() {
+        let token = |name: &str, token| TokenSettings { name: name.into(), token, roles: vec![] };
+        let hex = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"; // foo
+        let identity =
+            Identity::new(&[token("a", TokenHash::of("secret")), token("b", TokenHash::from_hex(hex).unwrap())], None);
+        assert_eq!(identity.of_token("secret").unwrap().name.as_ref(), "a");
+        assert_eq!(identity.of_token("foo").unwrap().name.as_ref(), "b");
+        for wrong in ["", "secre", "secret ", "Secret"] {
+            assert!(identity.of_token(wrong).is_none(), "{wrong:?}");
+        }
+        assert!(identity.still_knows("a") && !identity.still_knows("c") && !identity.still_knows("anonymous"));
+    }
+
+    #[test]
+    fn the_bearer_scheme_is_read_in_any_case_and_a_blank_token_is_none() {
+        assert_eq!(bearer("Bearer x"), Some("x"));
+        assert_eq!(bearer("bEARER   x "), Some("x"));
+        for none in ["", "Bearer", "Bearer ", "Basic x", "x"] {
+            assert_eq!(bearer(none), None, "{none:?}");
+        }
+    }
+}

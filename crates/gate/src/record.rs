@@ -1,0 +1,194 @@
+//! The account of one exchange: its audit line and its metrics, given from `Drop`.
+
+use crate::audit::{Audit, Line, Slot, hash};
+use crate::exchange::Exchange;
+use crate::metrics::{InFlight, Metrics};
+use mcp::{Error, Kind, Raw, Request};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime};
+use tokio::sync::oneshot;
+
+pub(crate) struct Record {
+    audit: Audit,
+    metrics: Arc<Metrics>,
+    begun: Instant,
+    front: &'static str,
+    _in_flight: InFlight,
+    state: Mutex<State>,
+}
+
+struct State {
+    slot: Option<Slot>,
+    line: Option<Box<Line>>,
+    server: Arc<str>,
+    tool: Arc<str>,
+    denied: bool,
+    finished: bool,
+}
+
+/// No place in the audit could be had: its writer is gone.
+pub(crate) struct NoAudit;
+
+impl Record {
+    pub(crate) fn open(
+        audit: &Audit,
+        metrics: &Arc<Metrics>,
+        exchange: &Exchange,
+        request: &Request,
+        call_id: &str,
+    ) -> Arc<Self> {
+        let line = audit.is_on().then(|| Box::new(line_of(audit, exchange, request, call_id)));
+        let nothing: Arc<str> = Arc::from("");
+        Arc::new(Self {
+            audit: audit.clone(),
+            metrics: Arc::clone(metrics),
+            begun: Instant::now(),
+            front: exchange.front.as_str(),
+            _in_flight: metrics.begin(),
+            state: Mutex::new(State {
+                slot: None,
+                line,
+                server: Arc::clone(&nothing),
+                tool: nothing,
+                denied: false,
+                finished: false,
+            }),
+        })
+    }
+
+    /// Nothing happens before its line has a place.
+    pub(crate) async fn reserve(&self) -> Result<(), NoAudit> {
+        let slot = self.audit.reserve().await.ok_or(NoAudit)?;
+        self.state().slot = Some(slot);
+        Ok(())
+    }
+
+    /// Which server and tool the request is for.
+    pub(crate) fn found(&self, server: &Arc<str>, tool: Option<&Arc<str>>) {
+        let mut state = self.state();
+        state.server = Arc::clone(server);
+        if let Some(tool) = tool {
+            state.tool = Arc::clone(tool);
+        }
+    }
+
+    pub(crate) fn deny(&self) {
+        self.state().denied = true;
+    }
+
+    /// Ends the account. The receiver is told when the line is on disk.
+    pub(crate) fn finish(&self, outcome: &Result<usize, Error>) -> Option<oneshot::Receiver<()>> {
+        let (name, error, bytes) = match outcome {
+            Ok(bytes) => ("ok", None, *bytes),
+            Err(error) => (error.kind(), Some(error), 0),
+        };
+        self.close(name, error.map(log_text), bytes)
+    }
+
+    /// Ends the account of an exchange that ended with a question.
+    pub(crate) fn finish_with_question(&self) -> Option<oneshot::Receiver<()>> {
+        self.close("input_required", None, 0)
+    }
+
+    pub(crate) const fn syncs(&self) -> bool {
+        self.audit.syncs()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self, outcome: &'static str, error: Option<String>, bytes: usize) -> Option<oneshot::Receiver<()>> {
+        let mut state = self.state();
+        if std::mem::replace(&mut state.finished, true) {
+            return None;
+        }
+        let seconds = self.begun.elapsed().as_secs_f64();
+        self.metrics.end(&state.server, &state.tool, self.front, outcome, seconds);
+        let mut line = state.line.take()?;
+        line.server = Some(state.server.to_string()).filter(|s| !s.is_empty());
+        line.decision = if state.denied { "deny" } else { "allow" };
+        line.outcome = outcome;
+        line.error = error;
+        line.bytes = bytes as u64;
+        line.duration_ms = (seconds * 1e6).round() / 1e3;
+        let slot = state.slot.take().or_else(|| self.audit.try_reserve());
+        match slot {
+            Some(slot) => Some(slot.send(*line)),
+            None => {
+                tracing::error!("an audit line was lost: the writer does not keep up");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let outcome = if std::thread::panicking() { "panicked" } else { "dropped" };
+        drop(self.close(outcome, None, 0));
+    }
+}
+
+/// What the log and the audit may know of an error, which is more than the caller may.
+fn log_text(error: &Error) -> String {
+    match error {
+        Error::Internal(detail) => format!("internal error: {detail}"),
+        other => other.to_string(),
+    }
+}
+
+fn line_of(audit: &Audit, exchange: &Exchange, request: &Request, call_id: &str) -> Line {
+    let target = request.target.name();
+    let mut line = Line {
+        time: humantime::format_rfc3339_micros(SystemTime::now()).to_string(),
+        call_id: call_id.to_owned(),
+        exchange: exchange.id.to_string(),
+        era: Some(exchange.era.as_str()),
+        principal: Some(exchange.principal.name.to_string()),
+        address: exchange.address.map(|a| a.to_string()),
+        front: exchange.front.as_str(),
+        method: Some(request.method.as_str().chars().take(128).collect()),
+        target: (!target.is_empty()).then(|| target.chars().take(512).collect()),
+        trace_id: exchange.trace_id(),
+        ..Line::default()
+    };
+    if let Some(arguments) = &request.arguments {
+        if audit.arguments {
+            line.arguments = Some(hide_secrets(arguments));
+        } else {
+            line.arguments_sha256 = Some(hash(arguments.bytes()));
+        }
+    }
+    line
+}
+
+/// Arguments for the audit: values under keys that sound secret are hidden, long texts are cut.
+fn hide_secrets(arguments: &Raw) -> serde_json::Value {
+    fn walk(value: &mut serde_json::Value) {
+        match value {
+            serde_json::Value::Object(map) => {
+                for (key, value) in map.iter_mut() {
+                    let key = key.to_ascii_lowercase();
+                    let secret =
+                        ["password", "passwd", "secret", "token", "apikey", "api_key", "authorization", "credential"];
+                    if secret.iter().any(|s| key.contains(s)) {
+                        *value = "[hidden]".into();
+                    } else {
+                        walk(value);
+                    }
+                }
+            }
+            serde_json::Value::Array(items) => items.iter_mut().for_each(walk),
+            serde_json::Value::String(text) if text.len() > 1024 => {
+                let cut: String = text.chars().take(1024).collect();
+                *text = cut + "…";
+            }
+            _ => {}
+        }
+    }
+    debug_assert_eq!(arguments.kind(), Kind::Object);
+    let mut value = arguments.read().unwrap_or_default();
+    walk(&mut value);
+    value
+}

@@ -1,0 +1,174 @@
+//! The servers behind the gate, and who keeps their catalogues up to date.
+
+use crate::catalogue::{Catalogue, ToolRules};
+use crate::metrics::Metrics;
+use arc_swap::ArcSwap;
+use futures_util::StreamExt as _;
+use mcp::{Call, Caller, Capabilities, Era, Interest, Server, State};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// What the settings say about one server.
+#[derive(Clone)]
+pub struct ServerSettings {
+    /// Its name, which is the first part of its paths and of its joint names.
+    pub name: String,
+    /// What tells whether the settings changed: a server with the same key goes on running.
+    pub key: String,
+    /// Who answers.
+    pub server: Arc<dyn Server>,
+    /// About its tools.
+    pub tools: ToolRules,
+    /// How long a call may take, if this server has a deadline of its own.
+    pub timeout: Option<Duration>,
+}
+
+/// A server behind the gate.
+pub(crate) struct Entry {
+    pub(crate) name: Arc<str>,
+    pub(crate) key: String,
+    pub(crate) server: Arc<dyn Server>,
+    pub(crate) timeout: Option<Duration>,
+    catalogue: ArcSwap<Catalogue>,
+    versions: watch::Sender<Versions>,
+    keeper: std::sync::OnceLock<JoinHandle<()>>,
+}
+
+/// How often each list of a server changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Versions {
+    pub(crate) tools: u64,
+    pub(crate) prompts: u64,
+    pub(crate) resources: u64,
+    /// Whether the catalogue was ever read.
+    pub(crate) loaded: bool,
+    pub(crate) state: u64,
+}
+
+/// Changes that come shortly after one another are read together.
+const SETTLE: Duration = Duration::from_millis(20);
+/// How long one list may take.
+const READ_DEADLINE: Duration = Duration::from_secs(30);
+
+impl Entry {
+    /// Takes a server in and starts to keep its catalogue.
+    pub(crate) fn new(settings: ServerSettings, metrics: Arc<Metrics>) -> Arc<Self> {
+        let entry = Arc::new(Self {
+            name: settings.name.into(),
+            key: settings.key,
+            server: settings.server,
+            timeout: settings.timeout,
+            catalogue: ArcSwap::default(),
+            versions: watch::Sender::new(Versions::default()),
+            keeper: std::sync::OnceLock::new(),
+        });
+        let keeper = tokio::spawn(keep(Arc::downgrade(&entry), settings.tools, metrics));
+        // Nobody else sets it.
+        let _ = entry.keeper.set(keeper);
+        entry
+    }
+
+    pub(crate) fn catalogue(&self) -> Arc<Catalogue> {
+        self.catalogue.load_full()
+    }
+
+    pub(crate) fn versions(&self) -> watch::Receiver<Versions> {
+        self.versions.subscribe()
+    }
+
+    /// Waits until the catalogue was read once, or the server turns out not to answer.
+    pub(crate) async fn ready(&self) {
+        if self.versions.borrow().loaded {
+            return;
+        }
+        let mut versions = self.versions.subscribe();
+        let answers = |v: &Versions| v.loaded || matches!(self.server.about().state, State::Down | State::Disabled);
+        // The sender lives as long as we do.
+        let _ = versions.wait_for(answers).await;
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if let Some(keeper) = self.keeper.get() {
+            keeper.abort();
+        }
+    }
+}
+
+/// A call of the gate's own.
+pub(crate) fn own_call() -> Call {
+    let caller = Caller {
+        principal: "portcullis".into(),
+        session: None,
+        era: Era::Modern,
+        capabilities: Capabilities::none(),
+        log_level: None,
+        wants_progress: false,
+        trace: None,
+    };
+    Call::new(caller, HashMap::new()).0
+}
+
+/// Reads the catalogue whenever the server says that something changed.
+async fn keep(entry: std::sync::Weak<Entry>, rules: ToolRules, metrics: Arc<Metrics>) {
+    let Some((server, name)) = entry.upgrade().map(|e| (Arc::clone(&e.server), Arc::clone(&e.name))) else { return };
+    let mut changes = Arc::clone(&server).watch(Interest::lists(), own_call());
+    let mut retry = Duration::from_millis(250);
+    loop {
+        let about = server.about();
+        metrics.server_is(&name, about.state, about.incarnation);
+        let mut failed = false;
+        if about.state.answers() {
+            let generation = entry.upgrade().map_or(0, |e| e.catalogue().generation) + 1;
+            let reading = Catalogue::read(&server, &rules, generation, own_call);
+            match tokio::time::timeout(READ_DEADLINE, reading).await {
+                Ok(Ok(new)) => {
+                    let Some(entry) = entry.upgrade() else { return };
+                    entry.publish(new);
+                    retry = Duration::from_millis(250);
+                }
+                Ok(Err(error)) => {
+                    tracing::warn!(server = %name, %error, "what the server offers cannot be read");
+                    failed = true;
+                }
+                Err(_) => {
+                    tracing::warn!(server = %name, "what the server offers was not told in time");
+                    failed = true;
+                }
+            }
+        }
+        match entry.upgrade() {
+            Some(entry) => entry.versions.send_modify(|v| v.state += 1),
+            None => return,
+        }
+        let change = if failed {
+            retry = (retry * 2).min(Duration::from_secs(30));
+            tokio::time::timeout(retry, changes.next()).await.unwrap_or(Some(mcp::Change::About))
+        } else {
+            changes.next().await
+        };
+        if change.is_none() {
+            // The server is gone for good.
+            return;
+        }
+        tokio::time::sleep(SETTLE).await;
+        while let Some(Some(_)) = futures_util::FutureExt::now_or_never(changes.next()) {}
+    }
+}
+
+impl Entry {
+    fn publish(&self, new: Catalogue) {
+        let (tools, prompts, resources) = self.catalogue.load().same_lists(&new);
+        self.catalogue.store(Arc::new(new));
+        self.versions.send_modify(|v| {
+            v.tools += u64::from(!tools);
+            v.prompts += u64::from(!prompts);
+            v.resources += u64::from(!resources);
+            v.loaded = true;
+        });
+    }
+}

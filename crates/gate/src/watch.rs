@@ -1,0 +1,206 @@
+//! Changes, as far as they concern a caller: of the lists that this principal sees, and of the
+//! resources it may read.
+
+use crate::exchange::Exchange;
+use crate::gate::{Gate, Guarded};
+use crate::identity::Place;
+use crate::policy::Kind;
+use crate::route::{Destination, items};
+use futures_core::Stream;
+use futures_util::StreamExt as _;
+use futures_util::stream::{FuturesUnordered, SelectAll};
+use mcp::{Change, Error, Interest, Method, Raw};
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+/// Changes of lists that come within this time are told once.
+const COALESCE: Duration = Duration::from_millis(100);
+/// How many changes wait for a slow reader. Lists are told once however often they change; an
+/// update that finds no room ends the watch, and the caller reads anew.
+const WAITING: usize = 256;
+
+/// Changes for one caller. Ends when the caller's token goes. Dropping it ends the interest.
+pub struct Watch {
+    changes: mpsc::Receiver<Change>,
+    task: AbortHandle,
+    _place: Place,
+    _count: Count,
+}
+
+struct Count(prometheus_client::metrics::gauge::Gauge);
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Stream for Watch {
+    type Item = Change;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Change>> {
+        self.changes.poll_recv(cx)
+    }
+}
+
+impl Guarded {
+    /// Watches for changes on behalf of a caller. Uris that the caller may not read are left out.
+    pub fn watch(&self, interest: Interest, exchange: &Arc<Exchange>) -> Result<Watch, Error> {
+        let snapshot = self.gate.snapshot();
+        let place = exchange
+            .principal
+            .usage
+            .watches
+            .take(Some(snapshot.limits().watches))
+            .ok_or(Error::Limited { what: "too many streams of changes", retry_after: Duration::from_secs(10) })?;
+        let metrics = self.gate.metrics();
+        metrics.watches.inc();
+        let (sender, changes) = mpsc::channel(WAITING);
+        let watching = watch(Arc::clone(&self.gate), self.to.clone(), interest, Arc::clone(exchange), sender);
+        let task = tokio::spawn(watching).abort_handle();
+        Ok(Watch { changes, task, _place: place, _count: Count(metrics.watches.clone()) })
+    }
+
+    /// The uris of these that the caller may read.
+    pub fn readable(&self, uris: &[String], exchange: &Exchange) -> Vec<String> {
+        let snapshot = self.gate.snapshot();
+        let servers = snapshot.servers_for(&self.to, &exchange.principal);
+        let readable = |uri: &&String| {
+            servers.iter().any(|e| snapshot.policy().allows(&exchange.principal, &e.name, Kind::Resource, uri, None))
+        };
+        uris.iter().filter(readable).cloned().collect()
+    }
+}
+
+/// What a caller sees of the three lists, as numbers to compare.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct View {
+    tools: u64,
+    prompts: u64,
+    resources: u64,
+}
+
+fn view(gate: &Gate, to: &Destination, exchange: &Exchange) -> View {
+    let snapshot = gate.snapshot();
+    let servers = snapshot.servers_for(to, &exchange.principal);
+    let joint = *to == Destination::All;
+    let number = |methods: &[Method]| {
+        let mut hasher = DefaultHasher::new();
+        for method in methods {
+            for item in items(&snapshot, &servers, joint, method, &exchange.principal) {
+                item.raw.bytes().hash(&mut hasher);
+            }
+        }
+        hasher.finish()
+    };
+    View {
+        tools: number(&[Method::ToolsList]),
+        prompts: number(&[Method::PromptsList]),
+        resources: number(&[Method::ResourcesList, Method::TemplatesList]),
+    }
+}
+
+async fn watch(
+    gate: Arc<Gate>,
+    to: Destination,
+    interest: Interest,
+    exchange: Arc<Exchange>,
+    out: mpsc::Sender<Change>,
+) {
+    let mut reloads = gate.reloads();
+    let mut before = view(&gate, &to, &exchange);
+    loop {
+        let snapshot = gate.snapshot();
+        if !snapshot.identity().still_knows(&exchange.principal.name) {
+            return;
+        }
+        let servers = snapshot.servers_for(&to, &exchange.principal);
+        let mut updates = SelectAll::new();
+        for entry in &servers {
+            let uris: Vec<_> = interest
+                .uris
+                .iter()
+                .filter(|uri| snapshot.policy().allows(&exchange.principal, &entry.name, Kind::Resource, uri, None))
+                .cloned()
+                .collect();
+            if !uris.is_empty() {
+                let call = crate::run::call_of(&exchange, false, HashMap::new()).0;
+                let interest = Interest { uris, ..Interest::default() };
+                updates.push(Arc::clone(&entry.server).watch(interest, call));
+            }
+        }
+        let mut versions: Vec<_> = servers.iter().map(|e| e.versions()).collect();
+        loop {
+            let mut changed: FuturesUnordered<_> =
+                versions.iter_mut().map(tokio::sync::watch::Receiver::changed).collect();
+            let any_change = async {
+                // A server that is gone says so by an error: then the registry changed as well.
+                while let Some(result) = changed.next().await {
+                    if result.is_ok() {
+                        return;
+                    }
+                }
+                std::future::pending::<()>().await;
+            };
+            let reloaded = tokio::select! {
+                () = any_change => false,
+                reload = reloads.changed() => {
+                    if reload.is_err() {
+                        return;
+                    }
+                    true
+                }
+                Some(change) = updates.next(), if !updates.is_empty() => {
+                    if matches!(&change, Change::Updated(_)) && out.try_send(change).is_err() {
+                        return;
+                    }
+                    continue;
+                }
+                () = out.closed() => return,
+            };
+            drop(changed);
+            tokio::time::sleep(COALESCE).await;
+            for version in &mut versions {
+                version.mark_unchanged();
+            }
+            let after = view(&gate, &to, &exchange);
+            let told = [
+                (interest.tools && before.tools != after.tools, Change::Tools),
+                (interest.prompts && before.prompts != after.prompts, Change::Prompts),
+                (interest.resources && before.resources != after.resources, Change::Resources),
+            ];
+            before = after;
+            for (differs, change) in told {
+                if differs && out.send(change).await.is_err() {
+                    return;
+                }
+            }
+            if reloaded {
+                break;
+            }
+        }
+    }
+}
+
+/// The notification that tells of a change; nothing for what clients are not told.
+pub fn notification(change: &Change) -> Option<(&'static str, Option<Raw>)> {
+    match change {
+        Change::Tools => Some(("notifications/tools/list_changed", None)),
+        Change::Prompts => Some(("notifications/prompts/list_changed", None)),
+        Change::Resources => Some(("notifications/resources/list_changed", None)),
+        Change::Updated(uri) => Some(("notifications/resources/updated", Some(Raw::object([("uri", &Raw::of(uri))])))),
+        Change::About => None,
+    }
+}
