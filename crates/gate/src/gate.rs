@@ -364,6 +364,7 @@ fn joint_about(servers: &[Arc<Entry>]) -> About {
         state: State::Healthy,
         reason: String::new(),
         incarnation: 0,
+        is_built_in: false,
         tools: Arc::default(),
     }
 }

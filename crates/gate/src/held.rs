@@ -43,7 +43,7 @@ pub(crate) enum TicketKind {
 /// A call that is held.
 pub(crate) struct HeldCall {
     pub(crate) core: Core,
-    pub(crate) questions: HashMap<String, Waiting>,
+    pub(crate) questions: Vec<(String, Waiting)>,
     expires: Instant,
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct Held {
 const MOST_SPENT: usize = 200_000;
 
 impl Held {
-    pub(crate) fn put(&self, nonce: String, core: Core, questions: HashMap<String, Waiting>, limit: Duration) {
+    pub(crate) fn put(&self, nonce: String, core: Core, questions: Vec<(String, Waiting)>, limit: Duration) {
         let held = HeldCall { core, questions, expires: Instant::now() + limit };
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).insert(nonce, held);
     }
@@ -120,8 +120,7 @@ pub(crate) async fn sweep(gate: Weak<Gate>) {
 /// What binds a ticket to its request. Arguments count by value: a client may write the same ones
 /// down in another way.
 pub(crate) fn digest(request: &Request) -> String {
-    let arguments = request.arguments.as_ref().and_then(|a| a.read::<serde_json::Value>().ok());
-    let arguments = serde_json::to_vec(&arguments).unwrap_or_default();
+    let arguments = request.arguments.as_ref().map_or_else(|| b"{}".to_vec(), canonical);
     let hash = Sha256::new()
         .chain_update(request.method.as_str())
         .chain_update([0])
@@ -130,6 +129,34 @@ pub(crate) fn digest(request: &Request) -> String {
         .chain_update(arguments)
         .finalize();
     crate::audit::hex(&hash)
+}
+
+/// The same value always as the same text: keys sorted, no space; numbers as they were written,
+/// since floats would make different ones equal.
+fn canonical(value: &Raw) -> Vec<u8> {
+    let mut out = Vec::new();
+    match value.kind() {
+        mcp::Kind::Object => {
+            let mut members: Vec<_> = value.members().map(|m| (m.key.into_owned(), m.value)).collect();
+            members.sort_by(|a, b| a.0.cmp(&b.0));
+            for (key, value) in members {
+                out.extend_from_slice(Raw::of(&key).bytes());
+                out.push(b':');
+                out.extend(canonical(&value));
+                out.push(b',');
+            }
+            [&b"{"[..], &out, b"}"].concat()
+        }
+        mcp::Kind::Array => {
+            for item in value.items() {
+                out.extend(canonical(&item));
+                out.push(b',');
+            }
+            [&b"["[..], &out, b"]"].concat()
+        }
+        mcp::Kind::String => value.text().map_or_else(Vec::new, |t| Raw::of(t.as_ref()).bytes().to_vec()),
+        _ => value.bytes().to_vec(),
+    }
 }
 
 fn now() -> u64 {
@@ -157,7 +184,11 @@ impl Ticket {
             expires: now() + limit.as_secs(),
             nonce: nonce.clone(),
         };
-        Ok((gate.sealer().seal(Purpose::Question, &ticket).map_err(fault)?, nonce))
+        let sealed = gate.sealer().seal(Purpose::Question, &ticket).map_err(fault)?;
+        if sealed.len() > mcp::seal::MAX_SEALED {
+            return Err(Error::TooLarge("the answers so far are too large to be carried by the client".into()));
+        }
+        Ok((sealed, nonce))
     }
 
     /// Opens a ticket and checks everything that it is bound to but its single use.

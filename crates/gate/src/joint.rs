@@ -36,7 +36,8 @@ mod tests {
         assert_eq!(name("wiki", "zim_get", false), "wiki__zim_get");
         assert_eq!(name("wiki", "zim_get", true), "zim_get");
         let long = "x".repeat(80);
-        let (a, b) = (name("wiki", &long, false), name("wiki", &format!("{long}y"), false));
+        let longer = format!("{long}y");
+        let (a, b) = (name("wiki", &long, false), name("wiki", &longer, false));
         assert_eq!((a.chars().count(), b.chars().count()), (64, 64));
         assert_ne!(a, b);
         assert!(a.starts_with("wiki__xxx"));

@@ -58,15 +58,11 @@ impl Found {
         }
     }
 
-    /// Tools say so themselves; prompts and resources of built-in servers ask before they do
-    /// anything.
+    /// Tools say so themselves; prompts of built-in servers ask before they do anything.
     pub(crate) fn is_replayable(&self, request: &Request) -> bool {
         match self {
             Self::Server { tool: Some(tool), .. } => tool.replayable,
-            Self::Server { entry, .. } => {
-                !entry.server.about().tools.is_empty()
-                    && matches!(request.method, Method::PromptsGet | Method::ResourcesRead)
-            }
+            Self::Server { entry, .. } => entry.server.about().is_built_in && request.method == Method::PromptsGet,
             _ => false,
         }
     }

@@ -46,7 +46,7 @@ pub struct Run {
     refused: Option<Error>,
     /// The answer has come; what was said before it goes out first.
     ended: Option<Result<Answer, Error>>,
-    gathered: HashMap<String, Waiting>,
+    gathered: Vec<(String, Waiting)>,
     /// A place among the open questions, while one is open on the stream.
     asking: Option<Place>,
     /// How it ended, until that was told.
@@ -161,18 +161,18 @@ impl Guarded {
             so_far: given,
             place: None,
         };
-        Run::new(&self.gate, record, Some(core), None, HashMap::new())
+        Run::new(&self.gate, record, Some(core), None, Vec::new())
     }
 
     /// A held call goes on in a new exchange. Policy is asked again.
     fn go_on(
         &self,
         held: crate::held::HeldCall,
-        given: HashMap<String, Raw>,
+        mut given: HashMap<String, Raw>,
         request: Request,
         exchange: &Arc<Exchange>,
     ) -> Run {
-        let crate::held::HeldCall { mut core, mut questions, .. } = held;
+        let crate::held::HeldCall { mut core, questions, .. } = held;
         if let Err(error) = self.still_allowed(&core, exchange) {
             return self.refuse(&request, exchange, error);
         }
@@ -181,12 +181,14 @@ impl Guarded {
         core.place = None;
         core.facts.known().running = exchange.principal.usage.running.take(None);
         core.ears.resume(request.meta.progress_token.is_some(), exchange.log_level);
-        for (key, answer) in given {
-            if let Some(question) = questions.remove(&key) {
-                question.reply.send(Ok(answer));
+        let mut unanswered = Vec::new();
+        for (key, question) in questions {
+            match given.remove(&key) {
+                Some(answer) => question.reply.send(Ok(answer)),
+                None => unanswered.push((key, question)),
             }
         }
-        Run::new(&self.gate, record, Some(core), None, questions)
+        Run::new(&self.gate, record, Some(core), None, unanswered)
     }
 
     fn still_allowed(&self, core: &Core, exchange: &Exchange) -> Result<(), Error> {
@@ -218,7 +220,7 @@ impl Guarded {
     fn refuse(&self, request: &Request, exchange: &Arc<Exchange>, error: Error) -> Run {
         let record = self.record(request, exchange, &self.gate.next_id());
         record.deny();
-        Run::new(&self.gate, record, None, Some(error), HashMap::new())
+        Run::new(&self.gate, record, None, Some(error), Vec::new())
     }
 }
 
@@ -228,7 +230,7 @@ impl Run {
         record: Arc<Record>,
         core: Option<Core>,
         refused: Option<Error>,
-        gathered: HashMap<String, Waiting>,
+        gathered: Vec<(String, Waiting)>,
     ) -> Self {
         Self { gate: Arc::clone(gate), record, core, refused, ended: None, gathered, asking: None, closing: None }
     }
@@ -300,8 +302,11 @@ impl Run {
             }
         }
         if self.ended.is_some() {
-            if let Some(said) = core.ears.try_said() {
-                return Poll::Ready(Step::Said(said));
+            while let Some(said) = core.ears.try_said() {
+                // A question that nobody waits for any more is not asked.
+                if !matches!(said, Said::Question(_)) {
+                    return Poll::Ready(Step::Said(said));
+                }
             }
             return self.ended.take().map_or(Poll::Pending, |end| Poll::Ready(Step::Ended(end)));
         }
@@ -337,7 +342,7 @@ impl Run {
             Asking::ByRetry => {
                 let Question { key, method, params, reply } = question;
                 let asked = Raw::object([("method", &Raw::of(method.as_str())), ("params", &params)]);
-                self.gathered.insert(key, Waiting { asked, reply });
+                self.gathered.push((key, Waiting { asked, reply }));
                 None
             }
         }
@@ -356,7 +361,9 @@ impl Run {
         };
         let kind = if replayable {
             let raw = |raw: &Raw| raw.read::<Box<RawValue>>().ok();
-            TicketKind::Replay(core.so_far.iter().filter_map(|(k, v)| Some((k.clone(), raw(v)?))).collect())
+            let used = core.ears.used_answers();
+            let kept = core.so_far.iter().filter(|(key, _)| used.contains(*key));
+            TicketKind::Replay(kept.filter_map(|(k, v)| Some((k.clone(), raw(v)?))).collect())
         } else {
             TicketKind::Held
         };

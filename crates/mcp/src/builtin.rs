@@ -97,7 +97,9 @@ pub struct Structured<T>(pub T);
 
 impl<T: Serialize + JsonSchema> Output for Structured<T> {
     fn schema() -> Option<Raw> {
-        Some(Raw::of(&schemars::schema_for!(T)))
+        let mut schema = schemars::schema_for!(T).to_value();
+        portable(&mut schema);
+        Some(Raw::of(&schema))
     }
 
     fn into_result(self) -> Raw {
@@ -257,6 +259,7 @@ impl<S: Send + Sync + 'static> Builtin<S> {
             state: State::Healthy,
             reason: String::new(),
             incarnation: 0,
+            is_built_in: true,
             tools: Arc::default(),
         };
         Self {
@@ -472,7 +475,27 @@ fn input_schema<A: JsonSchema>() -> Raw {
         object.entry("properties").or_insert_with(|| serde_json::json!({}));
         object.remove("title");
     }
+    portable(&mut schema);
     Raw::of(&schema)
+}
+
+/// Takes out the formats of Rust's integers, which no JSON Schema vocabulary knows and some clients
+/// refuse.
+fn portable(schema: &mut serde_json::Value) {
+    match schema {
+        serde_json::Value::Object(object) => {
+            let rust = |f: &serde_json::Value| {
+                f.as_str()
+                    .is_some_and(|f| f.starts_with("uint") || (f.starts_with("int") && f != "int32" && f != "int64"))
+            };
+            if object.get("format").is_some_and(rust) {
+                object.remove("format");
+            }
+            object.values_mut().for_each(portable);
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(portable),
+        _ => {}
+    }
 }
 
 impl<S: Send + Sync + 'static> Server for Builtin<S> {

@@ -11,7 +11,7 @@ use crate::method::Method;
 use crate::raw::Raw;
 use crate::request::Level;
 use crate::revision::Era;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -62,6 +62,8 @@ struct Outbox {
     log_level: Option<Level>,
     last_progress: Option<f64>,
     open_questions: usize,
+    /// Keys of questions whose answers were there already.
+    used: HashSet<String>,
     /// Log lines that found the outbox full.
     lost: u64,
 }
@@ -173,6 +175,7 @@ impl Call {
     /// [`Error::Upstream`].
     pub async fn ask(&self, key: &str, method: Method, params: Raw) -> Result<Raw, Error> {
         if let Some(answer) = self.0.answers.get(key) {
+            self.0.outbox().used.insert(key.to_owned());
             return Ok(answer.clone());
         }
         if !self.0.caller.capabilities.allows(&method) {
@@ -275,6 +278,11 @@ impl Ears {
     /// Whether somebody waits for an answer of the client.
     pub fn has_open_question(&self) -> bool {
         self.0.outbox().open_questions > 0
+    }
+
+    /// Keys of the answers that were asked for.
+    pub fn used_answers(&self) -> HashSet<String> {
+        self.0.outbox().used.clone()
     }
 
     /// The call goes on in a new exchange of the same caller, who may want other things now.

@@ -167,7 +167,12 @@ impl Request {
         let resume = match (responses, state) {
             (None, None) => None,
             (responses, state) => Some(Resume {
-                responses: responses.filter(|r| r.kind() == Kind::Object),
+                responses: match responses.filter(|r| r.kind() != Kind::Null) {
+                    Some(responses) if responses.kind() != Kind::Object => {
+                        return Err(Error::InvalidParams("`inputResponses` must be an object".into()));
+                    }
+                    responses => responses,
+                },
                 state: match state {
                     None => None,
                     Some(state) => Some(text(Some(state), "requestState")?),

@@ -16,7 +16,7 @@ use std::fmt;
 const VERSION: u8 = 1;
 const NONCE: usize = 24;
 /// The longest sealed text that is opened.
-const MAX_SEALED: usize = 64 * 1024;
+pub const MAX_SEALED: usize = 64 * 1024;
 
 /// Seals and opens state.
 #[derive(Clone)]

@@ -62,6 +62,8 @@ pub struct About {
     pub reason: String,
     /// Counts starts: a server with another number may offer other things.
     pub incarnation: u64,
+    /// Whether it is one of ours.
+    pub is_built_in: bool,
     /// What only a built-in server knows about its tools.
     pub tools: Arc<HashMap<String, ToolTraits>>,
 }

@@ -1,0 +1,393 @@
+//! One client on a pair of message streams: stdio, and the legacy HTTP+SSE transport. Both eras
+//! where the transport has both.
+
+use crate::frame;
+use crate::modern::{self, Listening};
+use crate::session::{Running, Session};
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::future::join_all;
+use gate::{Asking, Event, Exchange, Front, Guarded, Principal};
+use mcp::{
+    BadMessage, Capabilities, Era, Error, ErrorObject, Id, Incoming, Interest, Limits, Message, Method, Raw, Request,
+    Revision, error::code, handshake, message,
+};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// How many messages wait for a client that reads slowly, before the calls wait as well.
+pub(crate) const WAITING: usize = 256;
+
+pub(crate) struct Duplex {
+    guarded: Guarded,
+    principal: Arc<Principal>,
+    address: Option<IpAddr>,
+    front: Front,
+    /// The only era that is spoken, if it is one only.
+    only: Option<Era>,
+    out: mpsc::Sender<Bytes>,
+    /// What `initialize` made; before it, a session that can be asked nothing.
+    session: Mutex<Arc<Session>>,
+    calls: Mutex<JoinSet<()>>,
+}
+
+impl Duplex {
+    pub(crate) fn new(
+        guarded: Guarded,
+        principal: Arc<Principal>,
+        address: Option<IpAddr>,
+        front: Front,
+        only: Option<Era>,
+    ) -> (Arc<Self>, mpsc::Receiver<Bytes>) {
+        let (out, messages) = mpsc::channel(WAITING);
+        let session = Session::new(
+            guarded.gate().next_id(),
+            Arc::clone(&principal),
+            Revision::WITHOUT_HEADER,
+            Capabilities::none(),
+            front,
+            guarded.clone(),
+        );
+        let duplex = Self {
+            guarded,
+            principal,
+            address,
+            front,
+            only,
+            out,
+            session: Mutex::new(session),
+            calls: Mutex::default(),
+        };
+        (Arc::new(duplex), messages)
+    }
+
+    fn session(&self) -> Arc<Session> {
+        Arc::clone(&self.session.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The principal that opened it.
+    pub(crate) const fn principal(&self) -> &Arc<Principal> {
+        &self.principal
+    }
+
+    async fn send(&self, message: &Raw) {
+        // A client that is gone reads nothing.
+        let _ = self.out.send(message.single_line()).await;
+    }
+
+    /// Sends a message that answers nothing.
+    pub(crate) async fn tell(&self, message: &Raw) {
+        self.send(message).await;
+    }
+
+    /// Runs a call of this client.
+    fn spawn(&self, call: impl Future<Output = ()> + Send + 'static) {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        while calls.try_join_next().is_some() {}
+        calls.spawn(call);
+    }
+
+    /// Takes one message, or several where the revision allows that.
+    pub(crate) async fn take(self: &Arc<Self>, text: Bytes) {
+        match Incoming::parse(text, &Limits::INBOUND) {
+            Err(bad) => self.send(&bad_message(&bad)).await,
+            Ok(Incoming::One(message)) => self.one(message).await,
+            Ok(Incoming::Batch(entries)) => {
+                let revision = self.session().revision;
+                if revision.has_batches() && self.only != Some(Era::Modern) {
+                    let this = Arc::clone(self);
+                    self.spawn(async move { this.batch(entries).await });
+                } else {
+                    let error = ErrorObject::new(code::INVALID_REQUEST, &format!("revision {revision} has no batches"));
+                    self.send(&message::failure(None, &error)).await;
+                }
+            }
+        }
+    }
+
+    async fn one(self: &Arc<Self>, message: Message) {
+        match message {
+            Message::Request { id, method, params } => self.request(id, &method, params).await,
+            Message::Notification { method, params } => {
+                if method == Method::Initialized.as_str() {
+                    self.watch_lists();
+                }
+                let session = self.session();
+                session.note(&method, params, &self.legacy_exchange(&session, true));
+            }
+            Message::Response { id, outcome } => {
+                self.session().answer(&id, outcome);
+            }
+            Message::Failure { error } => {
+                tracing::debug!(message = error.message(), "the client could not read a message of ours");
+            }
+        }
+    }
+
+    async fn request(self: &Arc<Self>, id: Id, method: &str, params: Option<Raw>) {
+        let enveloped = modern::has_envelope(params.as_ref()) && method != Method::Initialize.as_str();
+        let era = match self.only {
+            Some(era) => era,
+            None if enveloped => Era::Modern,
+            None => Era::Legacy,
+        };
+        let failed = async |error: Error| self.send(&message::failure(Some(&id), &error.to_jsonrpc(era))).await;
+        if era == Era::Legacy && method == Method::Initialize.as_str() {
+            return self.initialize(&id, params).await;
+        }
+        if era == Era::Modern && method == Method::Initialize.as_str() {
+            let requested = params.and_then(|p| p.get_text("protocolVersion")).unwrap_or_default();
+            return failed(Error::UnsupportedVersion { requested }).await;
+        }
+        let request = match Request::read(method, params) {
+            Ok(request) => request,
+            Err(error) => return failed(error).await,
+        };
+        let Some(running) = self.session().begin(&id) else {
+            let text = "a request with this id is under way, or there are too many";
+            return failed(Error::InvalidRequest(text.into())).await;
+        };
+        let this = Arc::clone(self);
+        self.spawn(async move {
+            match era {
+                Era::Legacy => this.legacy(&running, &id, request).await,
+                Era::Modern => this.modern(&running, &id, request).await,
+            }
+        });
+    }
+
+    async fn initialize(self: &Arc<Self>, id: &Id, params: Option<Raw>) {
+        let result = async {
+            let hello = handshake::Hello::read(&params.unwrap_or_else(Raw::empty_object))?;
+            let about = self.guarded.about(&self.principal).await;
+            let about = about.ok_or_else(|| Error::UnknownMethod(Method::Initialize.to_string()))?;
+            let session = Session::new(
+                self.guarded.gate().next_id(),
+                Arc::clone(&self.principal),
+                hello.revision,
+                hello.capabilities,
+                self.front,
+                self.guarded.clone(),
+            );
+            let before = std::mem::replace(&mut *self.session.lock().unwrap_or_else(PoisonError::into_inner), session);
+            before.close();
+            Ok::<_, Error>(handshake::initialize_result(hello.revision, &about))
+        };
+        let response = match result.await {
+            Ok(result) => message::response(id, &result),
+            Err(error) => message::failure(Some(id), &error.to_jsonrpc(Era::Legacy)),
+        };
+        self.send(&response).await;
+    }
+
+    fn legacy_exchange(&self, session: &Session, can_ask: bool) -> Arc<Exchange> {
+        let current = self.guarded.gate().still_admits(&self.principal).unwrap_or_else(|| Arc::clone(&self.principal));
+        session.exchange(current, self.address, None, can_ask)
+    }
+
+    async fn legacy(self: Arc<Self>, running: &Running, id: &Id, request: Request) {
+        let session = running.session();
+        let exchange = self.legacy_exchange(session, true);
+        let mut run = self.guarded.pass(request.clone(), &exchange);
+        let token = request.meta.progress_token.clone();
+        loop {
+            let event = tokio::select! {
+                biased;
+                // Who cancelled does not want an answer.
+                () = running.cancelled() => return,
+                event = run.next() => event,
+            };
+            match event {
+                Event::Done(reply) => {
+                    if reply.is_ok() && session.after(&request) {
+                        self.watch_uris(session, &exchange);
+                    }
+                    return self.send(&frame::legacy_response(id, request.method.as_str(), &reply)).await;
+                }
+                event => {
+                    if let Some(message) = frame::legacy(session, event, token.as_ref()) {
+                        self.send(&message).await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn modern(self: Arc<Self>, running: &Running, id: &Id, request: Request) {
+        let method = request.method.to_string();
+        let info = self.guarded.info(&self.principal);
+        let answering = async {
+            let capabilities = modern::check(&request, None)?;
+            let exchange = Arc::new(Exchange {
+                id: self.guarded.gate().next_id(),
+                principal: Arc::clone(&self.principal),
+                address: self.address,
+                front: self.front,
+                era: Era::Modern,
+                session: None,
+                capabilities,
+                log_level: request.meta.log_level,
+                asking: Asking::ByRetry,
+                trace: None,
+            });
+            if request.method == Method::Discover {
+                let about = self.guarded.about(&self.principal).await;
+                let about = about.ok_or_else(|| Error::UnknownMethod(method.clone()))?;
+                return Ok(message::response(id, &handshake::discover_result(&about)));
+            }
+            let listening = match request.method {
+                Method::Listen => Some(Listening::read(id, &request.params)?),
+                _ => None,
+            };
+            let token = request.meta.progress_token.clone();
+            let mut run = self.guarded.pass(request, &exchange);
+            let reply = loop {
+                match run.next().await {
+                    Event::Done(reply) => break reply,
+                    Event::Progress(params) => {
+                        if let Some(message) = frame::progress(&params, token.as_ref()) {
+                            self.send(&message).await;
+                        }
+                    }
+                    Event::Log(params) => self.send(&frame::log(&params)).await,
+                    Event::Question(_) => {}
+                }
+            };
+            if let (Some(listening), Ok(_)) = (listening, &reply) {
+                return self.listen(id, listening, &exchange).await;
+            }
+            Ok(frame::modern_response(id, &method, &reply, &info))
+        };
+        let response = tokio::select! {
+            biased;
+            () = running.cancelled() => return,
+            response = answering => response,
+        };
+        match response {
+            Ok(response) => self.send(&response).await,
+            Err(error) => {
+                let error: Error = error;
+                self.send(&message::failure(Some(id), &error.to_jsonrpc(Era::Modern))).await;
+            }
+        }
+    }
+
+    async fn listen(&self, id: &Id, mut listening: Listening, exchange: &Arc<Exchange>) -> Result<Raw, Error> {
+        let about = self.guarded.about(&self.principal).await;
+        let about = about.ok_or_else(|| Error::UnknownMethod(Method::Listen.to_string()))?;
+        listening.grant(&about.capabilities);
+        listening.interest.uris = self.guarded.readable(&listening.interest.uris, exchange);
+        let mut changes = self.guarded.watch(listening.interest.clone(), exchange)?;
+        self.send(&listening.acknowledged()).await;
+        while let Some(change) = changes.next().await {
+            if let Some(message) = listening.tell(&change) {
+                self.send(&message).await;
+            }
+        }
+        Ok(listening.ended(id, &about.info))
+    }
+
+    fn watch_lists(self: &Arc<Self>) {
+        let session = self.session();
+        let exchange = self.legacy_exchange(&session, false);
+        self.watch(&session, Interest::lists(), &exchange, None);
+    }
+
+    fn watch_uris(self: &Arc<Self>, session: &Arc<Session>, exchange: &Arc<Exchange>) {
+        let uris = session.uris();
+        self.watch(session, Interest { uris: uris.clone(), ..Interest::default() }, exchange, Some(uris));
+    }
+
+    /// Tells of changes until the session ends or, for single resources, until others are watched.
+    fn watch(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        interest: Interest,
+        exchange: &Arc<Exchange>,
+        uris: Option<Vec<String>>,
+    ) {
+        let mut changes = match self.guarded.watch(interest, exchange) {
+            Ok(changes) => changes,
+            Err(error) => {
+                tracing::info!(%error, "a client gets no changes");
+                return;
+            }
+        };
+        let (weak, out) = (Arc::downgrade(session), self.out.clone());
+        session.spawn(async move {
+            while let Some(change) = changes.next().await {
+                let Some(session) = weak.upgrade() else { return };
+                if uris.as_ref().is_some_and(|before| session.uris() != *before) {
+                    return;
+                }
+                drop(session);
+                if let Some((method, params)) = gate::notification(&change) {
+                    let message = message::notification(method, params.as_ref());
+                    if out.send(message.single_line()).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        });
+    }
+
+    /// Several messages at once (2025-03-26). Each passes the gate by itself.
+    async fn batch(self: Arc<Self>, entries: Vec<Result<Message, BadMessage>>) {
+        let session = self.session();
+        let answering = entries.into_iter().map(|entry| async {
+            match entry {
+                Ok(Message::Request { id, method, params }) => {
+                    let reply = match Request::read(&method, params) {
+                        Ok(request) if request.method == Method::Initialize => {
+                            Err(Error::InvalidRequest("`initialize` must not be part of a batch".into()))
+                        }
+                        Ok(request) => {
+                            let exchange = self.legacy_exchange(&session, false);
+                            let mut run = self.guarded.pass(request, &exchange);
+                            loop {
+                                if let Event::Done(reply) = run.next().await {
+                                    break reply;
+                                }
+                            }
+                        }
+                        Err(error) => Err(error),
+                    };
+                    Some(frame::legacy_response(&id, &method, &reply))
+                }
+                Ok(other) => {
+                    Box::pin(self.one(other)).await;
+                    None
+                }
+                Err(bad) => Some(bad_message(&bad)),
+            }
+        });
+        let answers: Vec<Raw> = join_all(answering).await.into_iter().flatten().collect();
+        if !answers.is_empty() {
+            self.send(&Raw::array(&answers)).await;
+        }
+    }
+
+    /// Ends everything under way.
+    pub(crate) fn close(&self) {
+        self.session().close();
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+    }
+
+    /// Waits for the calls under way, but not longer than `grace`.
+    pub(crate) async fn drain(&self, grace: Duration) {
+        let mut calls = std::mem::take(&mut *self.calls.lock().unwrap_or_else(PoisonError::into_inner));
+        let all = async { while calls.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(grace, all).await;
+    }
+}
+
+fn bad_message(bad: &BadMessage) -> Raw {
+    let (id, code) = match bad {
+        BadMessage::Json(_) => (None, code::PARSE_ERROR),
+        BadMessage::Envelope { id, .. } => (id.as_ref(), code::INVALID_REQUEST),
+    };
+    message::failure(id, &ErrorObject::new(code, &bad.to_string()))
+}

@@ -1,0 +1,479 @@
+//! MCP over HTTP: both eras at the same addresses.
+//!
+//! What comes in passes, in this order: CORS (the outermost layer, so that a page can read a
+//! refusal), Host and Origin, the path, [`gate::Gate::admit`], the body within its limits. The
+//! version header and `_meta` tell the era.
+
+mod body;
+mod guard;
+mod legacy;
+mod modern;
+mod respond;
+mod ring;
+mod server;
+mod sessions;
+mod sse;
+
+use body::BadBody;
+use gate::{Destination, Front, Gate, Guarded, Principal};
+use guard::Refused;
+pub use guard::{BadHost, Guard, HostPattern};
+use http::header::{self, HeaderMap};
+use http::{Method, Request, StatusCode};
+use ipnet::IpNet;
+use mcp::{BadMessage, Era, ErrorObject, Incoming, Limits, Message, Raw, Revision, error::code, message};
+use respond::{Answer, Refusal};
+pub use server::{Server, serve};
+use sessions::Sessions;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How the HTTP front behaves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Which hosts and origins are let in.
+    pub guard: Guard,
+    /// Peers whose `X-Forwarded-For` counts.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The largest body in bytes.
+    pub body_limit: usize,
+    /// How long a body may take to arrive.
+    pub body_deadline: Duration,
+    /// How long a legacy session may be idle.
+    pub session_idle: Duration,
+    /// How many legacy sessions there may be.
+    pub most_sessions: usize,
+    /// How many connections there may be.
+    pub most_connections: usize,
+    /// Whether the legacy HTTP+SSE transport is served.
+    pub sse: bool,
+    /// Who may read the metrics.
+    pub metrics: MetricsAccess,
+    /// How long running calls may take when the front is shut down.
+    pub shutdown_grace: Duration,
+}
+
+/// Who may read `/metrics`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum MetricsAccess {
+    Nobody,
+    WithToken,
+    Everybody,
+}
+
+impl Settings {
+    /// The defaults, for an address.
+    pub fn new(bound: Option<IpAddr>) -> Self {
+        Self {
+            guard: Guard::new(bound, Vec::new(), Vec::new()),
+            trusted_proxies: Vec::new(),
+            body_limit: 4 * 1024 * 1024,
+            body_deadline: Duration::from_secs(30),
+            session_idle: Duration::from_secs(30 * 60),
+            most_sessions: 10_000,
+            most_connections: 10_000,
+            sse: false,
+            metrics: MetricsAccess::WithToken,
+            shutdown_grace: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The HTTP front.
+pub struct Http {
+    gate: Arc<Gate>,
+    settings: arc_swap::ArcSwap<Settings>,
+    sessions: Arc<Sessions>,
+    connections: sse::Connections,
+    closing: watch::Sender<bool>,
+}
+
+/// A request that was let in.
+pub(crate) struct Arrival {
+    guarded: Guarded,
+    principal: Arc<Principal>,
+    address: IpAddr,
+    path: String,
+    headers: HeaderMap,
+    accepts_events: bool,
+}
+
+impl Arrival {
+    /// All values of a header.
+    fn header(&self, name: &str) -> Vec<&[u8]> {
+        self.headers.get_all(name).iter().map(http::HeaderValue::as_bytes).collect()
+    }
+
+    /// Trace context from `_meta`, else from the headers (W3C Trace Context).
+    fn trace(&self, meta: Option<&Raw>) -> Option<Raw> {
+        const KEYS: [&str; 2] = ["traceparent", "tracestate"];
+        let from_meta = |key: &str| meta.and_then(|m| m.get(key)).filter(|v| v.text().is_some());
+        let from_header = |key: &str| self.headers.get(key).and_then(|v| v.to_str().ok()).map(Raw::of);
+        let found: Vec<_> =
+            KEYS.iter().filter_map(|key| Some((*key, from_meta(key).or_else(|| from_header(key))?))).collect();
+        found.iter().any(|(key, _)| *key == "traceparent").then(|| Raw::object(found.iter().map(|(k, v)| (*k, v))))
+    }
+}
+
+/// Where a path leads.
+enum Place {
+    Mcp(Destination),
+    Sse(Destination),
+    Messages(Destination),
+    Admin(crate::admin::Page),
+}
+
+impl Http {
+    /// A front of this gate. Must be called within a Tokio runtime.
+    pub fn new(gate: Arc<Gate>, settings: Settings) -> Arc<Self> {
+        let sessions = Sessions::new(settings.session_idle, settings.most_sessions);
+        Arc::new(Self {
+            gate,
+            settings: arc_swap::ArcSwap::from_pointee(settings),
+            sessions,
+            connections: sse::Connections::default(),
+            closing: watch::Sender::new(false),
+        })
+    }
+
+    /// Puts other settings in force; those of sessions and of the address stay as they are.
+    pub fn reload(&self, settings: Settings) {
+        self.settings.store(Arc::new(settings));
+    }
+
+    /// Answers one request.
+    async fn handle(self: Arc<Self>, request: Request<hyper::body::Incoming>, peer: IpAddr) -> Answer {
+        let settings = self.settings.load_full();
+        let origin = request.headers().get(header::ORIGIN).cloned();
+        let mut page = HeaderMap::new();
+        if let Some(origin) = origin {
+            page.insert(header::ORIGIN, origin);
+        }
+        let mut response = self.answer(request, peer, &settings).await;
+        if !page.is_empty() {
+            settings.guard.cors(&page, response.headers_mut());
+        }
+        response
+    }
+
+    async fn answer(
+        self: &Arc<Self>,
+        request: Request<hyper::body::Incoming>,
+        peer: IpAddr,
+        settings: &Settings,
+    ) -> Answer {
+        let address = client_address(peer, request.headers(), &settings.trusted_proxies);
+        let path = request.uri().path().to_owned();
+        let place = self.place(&path, settings);
+        let refuse = |refusal: Refusal| {
+            self.gate.refused(Front::Http, Some(address), &path, refusal.reason());
+            let reason = refusal.reason();
+            let response = refusal.into_response();
+            tracing::info!(route = %path, status = response.status().as_u16(), client = %address, reason, "refused");
+            response
+        };
+        if let Some(Place::Admin(page)) = &place
+            && !page.is_guarded()
+        {
+            let named = settings.guard.check_host(request.headers(), None).is_ok();
+            let who = if *page == crate::admin::Page::Health && named {
+                self.admit(request.headers(), address).ok()
+            } else {
+                None
+            };
+            return self.admin(*page, who.as_ref(), request.method());
+        }
+        let is_metrics = matches!(place, Some(Place::Admin(crate::admin::Page::Metrics)));
+        if !is_metrics {
+            let authority = request.uri().authority().map(http::uri::Authority::as_str);
+            let checked = settings
+                .guard
+                .check_host(request.headers(), authority)
+                .and_then(|()| settings.guard.check_origin(request.headers()));
+            if let Err(refused) = checked {
+                return refuse(match refused {
+                    Refused::Host(host) => {
+                        tracing::warn!(client = %address, "Invalid Host header: {host}");
+                        Refusal::Host
+                    }
+                    Refused::Origin => Refusal::Origin,
+                });
+            }
+        }
+        if let Some((status, headers)) = settings.guard.preflight(request.method(), request.headers()) {
+            let mut response = respond::empty(status);
+            *response.headers_mut() = headers;
+            return response;
+        }
+        if is_metrics && settings.metrics == MetricsAccess::Everybody {
+            return self.admin(crate::admin::Page::Metrics, None, request.method());
+        }
+        let principal = match self.admit(request.headers(), address) {
+            Ok(principal) => principal,
+            Err(refusal) => return refuse(refusal),
+        };
+        let (destination, place) = match place {
+            None => return refuse(Refusal::NotFound),
+            Some(Place::Admin(page)) => {
+                if page == crate::admin::Page::Metrics && settings.metrics == MetricsAccess::Nobody {
+                    return refuse(Refusal::NotFound);
+                }
+                return self.admin(page, Some(&principal), request.method());
+            }
+            Some(Place::Mcp(to)) => (to.clone(), Place::Mcp(to)),
+            Some(Place::Sse(to)) => (to.clone(), Place::Sse(to)),
+            Some(Place::Messages(to)) => (to.clone(), Place::Messages(to)),
+        };
+        if let Destination::One(name) = &destination
+            && !self.gate.has(name, &principal)
+        {
+            return refuse(Refusal::NotFound);
+        }
+        let (parts, body) = request.into_parts();
+        let (accepts_json, accepts_events) = accepts(&parts.headers);
+        let arrival = Arrival {
+            guarded: self.gate.guarded(destination),
+            principal,
+            address,
+            path: path.trim_end_matches('/').to_owned(),
+            headers: parts.headers,
+            accepts_events,
+        };
+        match (place, parts.method) {
+            (Place::Mcp(_), Method::POST) => {
+                if !accepts_json && !accepts_events {
+                    return refuse(Refusal::NotAcceptable);
+                }
+                match self.read(&arrival, body, settings).await {
+                    Ok(bytes) => self.post(&arrival, bytes).await,
+                    Err(refusal) => refuse(refusal),
+                }
+            }
+            (Place::Mcp(_), method @ (Method::GET | Method::DELETE)) => {
+                let version = arrival.headers.get(mcp::header::PROTOCOL_VERSION).and_then(|v| v.to_str().ok());
+                let modern = version.and_then(Revision::parse).is_some_and(|r| r.era() == Era::Modern);
+                if modern && !legacy::names_session(&arrival.headers) {
+                    return refuse(Refusal::Method { allow: "POST" });
+                }
+                if method == Method::GET {
+                    legacy::get(&self.sessions, &arrival)
+                } else {
+                    legacy::delete(&self.sessions, &arrival)
+                }
+            }
+            (Place::Mcp(_), _) => refuse(Refusal::Method { allow: "POST, GET, DELETE" }),
+            (Place::Sse(to), Method::GET) => self.connections.open(&arrival, &to, self.closing.subscribe()),
+            (Place::Messages(_), Method::POST) => match self.read(&arrival, body, settings).await {
+                Ok(bytes) => self.connections.post(&arrival, parts.uri.query(), bytes),
+                Err(refusal) => refuse(refusal),
+            },
+            (Place::Sse(_), _) => refuse(Refusal::Method { allow: "GET" }),
+            (Place::Messages(_), _) => refuse(Refusal::Method { allow: "POST" }),
+            (Place::Admin(_), _) => refuse(Refusal::NotFound),
+        }
+    }
+
+    fn place(&self, path: &str, settings: &Settings) -> Option<Place> {
+        if let Some(page) = crate::admin::Page::of(path) {
+            return Some(Place::Admin(page));
+        }
+        let mut segments = path.trim_matches('/').split('/');
+        let (first, second, rest) = (segments.next()?, segments.next(), segments.next());
+        if rest.is_some() {
+            return None;
+        }
+        let (to, last) = match second {
+            None => (Destination::All, first),
+            Some(last) => (Destination::One(first.into()), last),
+        };
+        match last {
+            "mcp" => Some(Place::Mcp(to)),
+            "sse" if settings.sse => Some(Place::Sse(to)),
+            "messages" if settings.sse => Some(Place::Messages(to)),
+            _ => None,
+        }
+    }
+
+    fn admit(&self, headers: &HeaderMap, address: IpAddr) -> Result<Arc<Principal>, Refusal> {
+        let mut values = headers.get_all(header::AUTHORIZATION).iter();
+        let header = match (values.next(), values.next()) {
+            (Some(value), None) => value.to_str().ok(),
+            _ => None,
+        };
+        self.gate.admit(Front::Http, Some(address), header.and_then(gate::bearer)).map_err(|refusal| match refusal {
+            gate::Refusal::Unauthorized { presented } => Refusal::Unauthorized { presented },
+            gate::Refusal::Limited { retry_after } => Refusal::Limited { retry_after },
+        })
+    }
+
+    async fn read(
+        &self,
+        arrival: &Arrival,
+        body: hyper::body::Incoming,
+        settings: &Settings,
+    ) -> Result<bytes::Bytes, Refusal> {
+        let kind = arrival.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        if !kind.eq_ignore_ascii_case("application/json") {
+            return Err(Refusal::MediaType);
+        }
+        body::read(body, settings.body_limit, settings.body_deadline).await.map_err(|bad| match bad {
+            BadBody::TooLarge => Refusal::TooLarge { limit: settings.body_limit },
+            BadBody::TooSlow => Refusal::TooSlow,
+            BadBody::Broken => Refusal::BrokenBody,
+        })
+    }
+
+    async fn post(self: &Arc<Self>, arrival: &Arrival, bytes: bytes::Bytes) -> Answer {
+        let version = arrival.headers.get(mcp::header::PROTOCOL_VERSION).map(|v| v.to_str().unwrap_or_default());
+        let named = version.map(Revision::parse);
+        let incoming = match Incoming::parse(bytes, &Limits::INBOUND) {
+            Ok(incoming) => incoming,
+            Err(bad) => {
+                let era =
+                    if matches!(named, Some(Some(r)) if r.era() == Era::Modern) { Era::Modern } else { Era::Legacy };
+                return respond::json(StatusCode::BAD_REQUEST, &bad_message(&bad, era));
+            }
+        };
+        let enveloped = matches!(&incoming, Incoming::One(Message::Request { params, .. }) if crate::modern::has_envelope(params.as_ref()));
+        let modern = match named {
+            Some(Some(revision)) => revision.era() == Era::Modern || enveloped,
+            // A version that nobody knows is one of a later day, unless it comes with a session.
+            Some(None) => !legacy::names_session(&arrival.headers),
+            None => enveloped,
+        };
+        if modern {
+            modern::post(arrival, incoming, self.closing.subscribe()).await
+        } else {
+            legacy::post(&self.sessions, arrival, incoming).await
+        }
+    }
+
+    fn admin(&self, page: crate::admin::Page, who: Option<&Arc<Principal>>, method: &Method) -> Answer {
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            return Refusal::Method { allow: "GET" }.into_response();
+        }
+        let (status, kind, text) = page.render(&self.gate, who);
+        let mut response = respond::empty(status);
+        *response.body_mut() = text.into();
+        response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static(kind));
+        response
+    }
+
+    /// Ends streams and sessions; running calls go on.
+    fn close(&self) {
+        self.closing.send_replace(true);
+        self.connections.end_all();
+    }
+}
+
+/// Waits until a switch is on.
+async fn told(switch: &mut watch::Receiver<bool>) {
+    // Whoever held it is gone: that is as good as on.
+    let _ = switch.wait_for(|on| *on).await;
+}
+
+/// What something that is no message is answered with.
+fn bad_message(bad: &BadMessage, _era: Era) -> Raw {
+    let (id, code) = match bad {
+        BadMessage::Json(_) => (None, code::PARSE_ERROR),
+        BadMessage::Envelope { id, .. } => (id.as_ref(), code::INVALID_REQUEST),
+    };
+    message::failure(id, &ErrorObject::new(code, &bad.to_string()))
+}
+
+/// Whether the client accepts JSON, and whether it accepts events. Without a header: JSON.
+fn accepts(headers: &HeaderMap) -> (bool, bool) {
+    let mut values = headers.get_all(header::ACCEPT).iter().peekable();
+    if values.peek().is_none() {
+        return (true, false);
+    }
+    let (mut json, mut events) = (false, false);
+    for kind in values.filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(',')) {
+        match kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+            // Who takes anything was not written for events.
+            "*/*" | "application/*" | "application/json" => json = true,
+            "text/event-stream" | "text/*" => events = true,
+            _ => {}
+        }
+    }
+    (json, events)
+}
+
+/// The caller's address: the peer's, or, if the peer is a trusted proxy, the last address in
+/// `X-Forwarded-For` that is none.
+fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
+    let peer = peer.to_canonical();
+    if !is_trusted(&peer) {
+        return peer;
+    }
+    let all: Vec<&str> = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|v| v.to_str().ok())
+        .flat_map(|v| v.split(','))
+        .map(str::trim)
+        .collect();
+    let mut last = peer;
+    for text in all.into_iter().rev() {
+        let Some(address) = parse_address(text) else { return last };
+        last = address;
+        if !is_trusted(&address) {
+            return address;
+        }
+    }
+    last
+}
+
+fn parse_address(text: &str) -> Option<IpAddr> {
+    let parsed = text
+        .parse::<IpAddr>()
+        .ok()
+        .or_else(|| text.parse::<std::net::SocketAddr>().ok().map(|a| a.ip()))
+        .or_else(|| text.trim_matches(['[', ']']).parse().ok())?;
+    Some(parsed.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: &'static str, values: &[&'static str]) -> HeaderMap {
+        values.iter().map(|v| (http::HeaderName::from_static(name), http::HeaderValue::from_static(v))).collect()
+    }
+
+    #[test]
+    fn only_trusted_proxies_say_who_calls() {
+        let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap(), "127.0.0.1/32".parse().unwrap()];
+        let address = |peer: &str, forwarded: &[&'static str]| {
+            client_address(peer.parse().unwrap(), &headers("x-forwarded-for", forwarded), &trusted).to_string()
+        };
+        assert_eq!(address("1.2.3.4", &["9.9.9.9"]), "1.2.3.4");
+        assert_eq!(address("127.0.0.1", &["9.9.9.9"]), "9.9.9.9");
+        assert_eq!(address("127.0.0.1", &["6.6.6.6, 9.9.9.9, 10.1.1.1"]), "9.9.9.9");
+        assert_eq!(address("127.0.0.1", &["6.6.6.6", "10.2.2.2"]), "6.6.6.6");
+        assert_eq!(address("127.0.0.1", &["nonsense"]), "127.0.0.1");
+        assert_eq!(address("127.0.0.1", &["9.9.9.9, nonsense"]), "127.0.0.1");
+        assert_eq!(address("::ffff:127.0.0.1", &["[2001:db8::1]:443"]), "2001:db8::1");
+        assert_eq!(address("127.0.0.1", &[]), "127.0.0.1");
+    }
+
+    #[test]
+    fn events_are_sent_only_to_who_asks_for_them() {
+        for (values, expected) in [
+            (vec![], (true, false)),
+            (vec!["*/*"], (true, false)),
+            (vec!["application/json"], (true, false)),
+            (vec!["application/json, text/event-stream"], (true, true)),
+            (vec!["application/json", "text/event-stream;q=0.5"], (true, true)),
+            (vec!["text/event-stream"], (false, true)),
+            (vec!["text/html"], (false, false)),
+        ] {
+            assert_eq!(accepts(&headers("accept", &values)), expected, "{values:?}");
+        }
+    }
+}

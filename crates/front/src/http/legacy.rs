@@ -1,0 +1,401 @@
+//! The legacy era over HTTP: sessions, streams that can be resumed, requests of the server.
+
+use super::respond::{self, Answer, Refusal};
+use super::sessions::{HttpSession, Sessions};
+use super::{Arrival, ring};
+use crate::frame;
+use crate::session::Running;
+use futures_util::StreamExt as _;
+use futures_util::future::join_all;
+use gate::{Asking, Event, Exchange, Front, Run};
+use http::header::HeaderValue;
+use http::{HeaderMap, StatusCode};
+use mcp::{
+    BadMessage, Capabilities, Era, Error, Id, Incoming, Interest, Message, Method, Raw, Request, Revision, handshake,
+    message,
+};
+use std::sync::Arc;
+
+/// Carries the sealed id of a session.
+pub(crate) const SESSION: &str = "mcp-session-id";
+
+/// A POST of the legacy era.
+pub(crate) async fn post(sessions: &Arc<Sessions>, arrival: &Arrival, incoming: Incoming) -> Answer {
+    let session = match find_session(sessions, arrival) {
+        Ok(session) => session,
+        Err(refused) => return refused,
+    };
+    let revision = match revision(arrival, session.as_deref()) {
+        Ok(revision) => revision,
+        Err(error) => return respond::failure(StatusCode::BAD_REQUEST, None, &error, Era::Legacy),
+    };
+    match incoming {
+        Incoming::One(Message::Request { id, method, params }) => {
+            if method == Method::Initialize.as_str() {
+                return initialize(sessions, arrival, &id, params).await;
+            }
+            let request = match Request::read(&method, params) {
+                Ok(request) => request,
+                Err(error) => return failure(&id, &error),
+            };
+            match session {
+                Some(session) => in_session(&session, arrival, id, request).await,
+                None => alone(arrival, &id, request).await,
+            }
+        }
+        Incoming::One(one) => {
+            take(session.as_deref(), arrival, one);
+            respond::empty(StatusCode::ACCEPTED)
+        }
+        Incoming::Batch(_) if !revision.has_batches() => {
+            let error = Error::InvalidRequest(format!("revision {revision} has no batches"));
+            respond::failure(StatusCode::BAD_REQUEST, None, &error, Era::Legacy)
+        }
+        Incoming::Batch(entries) => batch(session.as_deref(), arrival, entries).await,
+    }
+}
+
+fn failure(id: &Id, error: &Error) -> Answer {
+    respond::failure(respond::status_of(error, Era::Legacy), Some(id), error, Era::Legacy)
+}
+
+fn no_session() -> Answer {
+    let error = Error::InvalidRequest("Session not found".into());
+    respond::failure(StatusCode::NOT_FOUND, None, &error, Era::Legacy)
+}
+
+fn find_session(sessions: &Arc<Sessions>, arrival: &Arrival) -> Result<Option<Arc<HttpSession>>, Answer> {
+    let Some(sealed) = arrival.headers.get(SESSION) else { return Ok(None) };
+    let sealed = sealed.to_str().unwrap_or_default();
+    sessions.find(&arrival.guarded, &arrival.path, &arrival.principal, sealed).map(Some).ok_or_else(no_session)
+}
+
+fn revision(arrival: &Arrival, session: Option<&HttpSession>) -> Result<Revision, Error> {
+    match arrival.headers.get(mcp::header::PROTOCOL_VERSION) {
+        None => Ok(session.map_or(Revision::WITHOUT_HEADER, |s| s.core.revision)),
+        Some(header) => {
+            let text = header.to_str().unwrap_or_default();
+            Revision::parse(text)
+                .ok_or_else(|| Error::UnsupportedVersion { requested: text.chars().take(64).collect() })
+        }
+    }
+}
+
+async fn initialize(sessions: &Arc<Sessions>, arrival: &Arrival, id: &Id, params: Option<Raw>) -> Answer {
+    let hello = match handshake::Hello::read(&params.unwrap_or_else(Raw::empty_object)) {
+        Ok(hello) => hello,
+        Err(error) => return failure(id, &error),
+    };
+    let Some(about) = arrival.guarded.about(&arrival.principal).await else {
+        return Refusal::NotFound.into_response();
+    };
+    let opened =
+        sessions.open(&arrival.guarded, &arrival.path, &arrival.principal, hello.revision, &hello.capabilities);
+    let Some(sealed) = opened else { return Refusal::Unavailable.into_response() };
+    tracing::debug!(client = %hello.client.name, version = %hello.client.version, revision = %hello.revision, "a session was opened");
+    let result = handshake::initialize_result(hello.revision, &about);
+    let mut response = respond::json(StatusCode::OK, &message::response(id, &result));
+    if let Ok(value) = HeaderValue::try_from(sealed) {
+        response.headers_mut().insert(SESSION, value);
+    }
+    response
+}
+
+/// The circumstances of a request without a session: nobody can be asked or told anything.
+fn stateless(arrival: &Arrival) -> Arc<Exchange> {
+    Arc::new(Exchange {
+        id: arrival.guarded.gate().next_id(),
+        principal: Arc::clone(&arrival.principal),
+        address: Some(arrival.address),
+        front: Front::Http,
+        era: Era::Legacy,
+        session: None,
+        capabilities: Capabilities::none(),
+        log_level: None,
+        asking: Asking::Never,
+        trace: arrival.trace(None),
+    })
+}
+
+/// A request without a session. With nobody to come back for the answer, a disconnect ends it.
+async fn alone(arrival: &Arrival, id: &Id, request: Request) -> Answer {
+    let method = request.method.to_string();
+    let mut run = arrival.guarded.pass(request, &stateless(arrival));
+    json(id, &method, to_the_end(&mut run).await)
+}
+
+/// Goes on to the end of a run that has no stream.
+async fn to_the_end(run: &mut Run) -> Result<gate::Reply, Error> {
+    loop {
+        match run.next().await {
+            Event::Done(reply) => return reply,
+            // Dropping a question tells who asked that there is no answer.
+            Event::Question(_) | Event::Progress(_) | Event::Log(_) => {}
+        }
+    }
+}
+
+fn json(id: &Id, method: &str, reply: Result<gate::Reply, Error>) -> Answer {
+    match &reply {
+        Err(error) => failure(id, error),
+        Ok(_) => respond::json(StatusCode::OK, &frame::legacy_response(id, method, &reply)),
+    }
+}
+
+async fn in_session(session: &Arc<HttpSession>, arrival: &Arrival, id: Id, request: Request) -> Answer {
+    let core = &session.core;
+    let Some(running) = core.begin(&id) else {
+        let error = Error::InvalidRequest("a request with this id is under way, or there are too many".into());
+        return failure(&id, &error);
+    };
+    let trace = arrival.trace(request.meta.raw.as_ref());
+    let exchange = core.exchange(Arc::clone(&arrival.principal), Some(arrival.address), trace, arrival.accepts_events);
+    let run = arrival.guarded.pass(request.clone(), &exchange);
+    let mut conduct =
+        Conduct { session: Arc::clone(session), running: Some(running), run: Some(run), id, request, exchange };
+    let first = tokio::select! {
+        event = conduct.next() => event,
+        () = tokio::time::sleep(ring::KEEP_ALIVE), if arrival.accepts_events => Step::Silence,
+    };
+    match first {
+        Step::Response(answer) => answer,
+        Step::Event(event) if arrival.accepts_events => conduct.stream(Some(event)),
+        Step::Silence => conduct.stream(None),
+        Step::Event(_) => {
+            let mut event = first;
+            loop {
+                match event {
+                    Step::Response(answer) => return answer,
+                    Step::Event(_) | Step::Silence => event = conduct.next().await,
+                }
+            }
+        }
+    }
+}
+
+/// A request of a session under way. If the connection breaks, it goes on: in this era only the
+/// notification cancels.
+struct Conduct {
+    session: Arc<HttpSession>,
+    running: Option<Running>,
+    run: Option<Run>,
+    id: Id,
+    request: Request,
+    exchange: Arc<Exchange>,
+}
+
+enum Step {
+    Event(Event),
+    Response(Answer),
+    Silence,
+}
+
+impl Conduct {
+    async fn next(&mut self) -> Step {
+        let (Some(run), Some(running)) = (&mut self.run, &self.running) else { return Step::Silence };
+        let event = tokio::select! {
+            biased;
+            () = running.cancelled() => Event::Done(Err(Error::Cancelled)),
+            event = run.next() => event,
+        };
+        match event {
+            Event::Done(reply) => {
+                self.run = None;
+                self.running = None;
+                if reply.is_ok() {
+                    settle(&self.session, &self.request, &self.exchange);
+                }
+                Step::Response(json(&self.id, self.request.method.as_str(), reply))
+            }
+            event => Step::Event(event),
+        }
+    }
+
+    /// Turns the answer into a stream that a task of the session feeds.
+    fn stream(mut self, first: Option<Event>) -> Answer {
+        let ring = self.session.open_stream();
+        let primed = self.session.core.revision >= Revision::V2025_11_25;
+        let reader = ring.read(None, primed);
+        let (Some(mut run), Some(running)) = (self.run.take(), self.running.take()) else {
+            ring.end();
+            return respond::events(reader);
+        };
+        let session = Arc::clone(&self.session);
+        let (id, request, exchange) = (self.id.clone(), self.request.clone(), Arc::clone(&self.exchange));
+        self.session.core.spawn(async move {
+            let token = request.meta.progress_token.clone();
+            let mut next = first;
+            loop {
+                let event = match next.take() {
+                    Some(event) => event,
+                    None => tokio::select! {
+                        biased;
+                        () = running.cancelled() => Event::Done(Err(Error::Cancelled)),
+                        event = run.next() => event,
+                    },
+                };
+                if let Event::Done(reply) = &event {
+                    if reply.is_ok() {
+                        settle(&session, &request, &exchange);
+                    }
+                    ring.push(&frame::legacy_response(&id, request.method.as_str(), reply));
+                    ring.end();
+                    return;
+                }
+                if let Some(message) = frame::legacy(running.session(), event, token.as_ref()) {
+                    ring.push(&message);
+                }
+            }
+        });
+        respond::events(reader)
+    }
+}
+
+impl Drop for Conduct {
+    fn drop(&mut self) {
+        let (Some(run), Some(running)) = (self.run.take(), self.running.take()) else { return };
+        // The client is gone before it had anything to come back with.
+        self.session.core.spawn(async move {
+            tokio::select! {
+                () = running.cancelled() => {}
+                () = run.finish() => {}
+            }
+        });
+    }
+}
+
+/// What a request that succeeded changes about the session.
+fn settle(session: &Arc<HttpSession>, request: &Request, exchange: &Arc<Exchange>) {
+    if session.core.after(request) {
+        watch(session, Interest { uris: session.core.uris(), ..Interest::default() }, exchange, true);
+    }
+}
+
+/// Tells of changes on the session's own stream. A watch of single resources ends when they
+/// change; one of lists lasts as long as the session.
+fn watch(session: &Arc<HttpSession>, interest: Interest, exchange: &Arc<Exchange>, replaced: bool) {
+    let before = interest.uris.clone();
+    let mut changes = match session.core.guarded().watch(interest, exchange) {
+        Ok(changes) => changes,
+        Err(error) => {
+            tracing::info!(%error, "a session gets no changes");
+            return;
+        }
+    };
+    let (core, general) = (Arc::downgrade(&session.core), Arc::clone(&session.general));
+    session.core.spawn(async move {
+        while let Some(change) = changes.next().await {
+            let Some(core) = core.upgrade() else { return };
+            if replaced && core.uris() != before {
+                return;
+            }
+            if let Some((method, params)) = gate::notification(&change) {
+                general.push(&message::notification(method, params.as_ref()));
+            }
+        }
+    });
+}
+
+/// A message that is no request.
+fn take(session: Option<&HttpSession>, arrival: &Arrival, message: Message) {
+    let Some(session) = session else { return };
+    match message {
+        Message::Response { id, outcome } => {
+            session.core.answer(&id, outcome);
+        }
+        Message::Notification { method, params } => {
+            let exchange = session.core.exchange(Arc::clone(&arrival.principal), Some(arrival.address), None, true);
+            session.core.note(&method, params, &exchange);
+        }
+        Message::Request { .. } | Message::Failure { .. } => {}
+    }
+}
+
+/// Several messages at once (2025-03-26). Each passes the gate by itself.
+async fn batch(session: Option<&HttpSession>, arrival: &Arrival, entries: Vec<Result<Message, BadMessage>>) -> Answer {
+    let answering = entries.into_iter().map(|entry| async {
+        match entry {
+            Ok(Message::Request { id, method, params }) => {
+                let request = match Request::read(&method, params) {
+                    Ok(request) if request.method == Method::Initialize => {
+                        Err(Error::InvalidRequest("`initialize` must not be part of a batch".into()))
+                    }
+                    other => other,
+                };
+                let reply = match request {
+                    Ok(request) => {
+                        let exchange = match session {
+                            Some(session) => session.core.exchange(
+                                Arc::clone(&arrival.principal),
+                                Some(arrival.address),
+                                None,
+                                false,
+                            ),
+                            None => stateless(arrival),
+                        };
+                        to_the_end(&mut arrival.guarded.pass(request, &exchange)).await
+                    }
+                    Err(error) => Err(error),
+                };
+                Some(frame::legacy_response(&id, &method, &reply))
+            }
+            Ok(other) => {
+                take(session, arrival, other);
+                None
+            }
+            Err(bad) => Some(super::bad_message(&bad, Era::Legacy)),
+        }
+    });
+    let answers: Vec<Raw> = join_all(answering).await.into_iter().flatten().collect();
+    if answers.is_empty() {
+        return respond::empty(StatusCode::ACCEPTED);
+    }
+    respond::json(StatusCode::OK, &Raw::array(&answers))
+}
+
+/// A GET: the session's own stream, or a stream to go on with.
+pub(crate) fn get(sessions: &Arc<Sessions>, arrival: &Arrival) -> Answer {
+    if !arrival.accepts_events {
+        return Refusal::NotAcceptable.into_response();
+    }
+    let session = match find_session(sessions, arrival) {
+        Ok(Some(session)) => session,
+        Ok(None) => {
+            let error = Error::InvalidRequest("Missing session ID".into());
+            return respond::failure(StatusCode::BAD_REQUEST, None, &error, Era::Legacy);
+        }
+        Err(refused) => return refused,
+    };
+    let primed = session.core.revision >= Revision::V2025_11_25;
+    let last = arrival.headers.get("last-event-id").and_then(|v| v.to_str().ok()).and_then(ring::parse_event_id);
+    if let Some((number, seq)) = last
+        && let Some(stream) = session.stream(number)
+    {
+        return respond::events(stream.read(Some(seq), false));
+    }
+    if session.begin_watching_lists() {
+        let exchange = session.core.exchange(Arc::clone(&arrival.principal), Some(arrival.address), None, false);
+        watch(&session, Interest::lists(), &exchange, false);
+    }
+    respond::events(session.general.read_on(primed))
+}
+
+/// A DELETE: the client ends its session.
+pub(crate) fn delete(sessions: &Arc<Sessions>, arrival: &Arrival) -> Answer {
+    match find_session(sessions, arrival) {
+        Ok(Some(session)) => {
+            sessions.remove(&session);
+            respond::empty(StatusCode::NO_CONTENT)
+        }
+        Ok(None) => {
+            let error = Error::InvalidRequest("Missing session ID".into());
+            respond::failure(StatusCode::BAD_REQUEST, None, &error, Era::Legacy)
+        }
+        Err(refused) => refused,
+    }
+}
+
+/// Whether the headers name a session.
+pub(crate) fn names_session(headers: &HeaderMap) -> bool {
+    headers.contains_key(SESSION)
+}

@@ -1,0 +1,219 @@
+//! The modern era over HTTP: every POST stands alone, and closing it cancels.
+
+use super::respond::{self, Answer, Refusal};
+use super::{Arrival, ring};
+use crate::frame;
+use crate::modern::{self, Listening};
+use bytes::Bytes;
+use futures_core::Stream;
+use futures_util::StreamExt as _;
+use gate::{Asking, Event, Exchange, Front, Run};
+use http::StatusCode;
+use mcp::{Era, Error, Id, Incoming, Message, Method, Raw, Request, Revision, handshake, message, sse};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// A POST of the modern era.
+pub(crate) async fn post(arrival: &Arrival, incoming: Incoming, closing: watch::Receiver<bool>) -> Answer {
+    let (id, method, params) = match incoming {
+        Incoming::One(Message::Request { id, method, params }) => (id, method, params),
+        Incoming::One(Message::Notification { .. }) => return notification(arrival),
+        _ => {
+            let error = Error::InvalidRequest("the body must be one JSON-RPC request or notification".into());
+            return respond::failure(StatusCode::BAD_REQUEST, None, &error, Era::Modern);
+        }
+    };
+    match answer(arrival, &id, &method, params, closing).await {
+        Ok(answer) => answer,
+        Err(error) => failure(&id, &error),
+    }
+}
+
+fn failure(id: &Id, error: &Error) -> Answer {
+    respond::failure(respond::status_of(error, Era::Modern), Some(id), error, Era::Modern)
+}
+
+/// Over HTTP this era has no notification that says anything; clients send some all the same.
+fn notification(arrival: &Arrival) -> Answer {
+    let version = arrival.header(mcp::header::PROTOCOL_VERSION);
+    match version.first().and_then(|v| std::str::from_utf8(v).ok()) {
+        Some(version) if Revision::parse(version).is_none() => {
+            let error = Error::UnsupportedVersion { requested: version.chars().take(64).collect() };
+            respond::failure(StatusCode::BAD_REQUEST, None, &error, Era::Modern)
+        }
+        _ => respond::empty(StatusCode::ACCEPTED),
+    }
+}
+
+async fn answer(
+    arrival: &Arrival,
+    id: &Id,
+    method: &str,
+    params: Option<Raw>,
+    closing: watch::Receiver<bool>,
+) -> Result<Answer, Error> {
+    let request = Request::read(method, params)?;
+    let header = |name: &str| arrival.header(name);
+    let capabilities = modern::check(&request, Some(&header))?;
+    let exchange = Arc::new(Exchange {
+        id: arrival.guarded.gate().next_id(),
+        principal: Arc::clone(&arrival.principal),
+        address: Some(arrival.address),
+        front: Front::Http,
+        era: Era::Modern,
+        session: None,
+        capabilities,
+        log_level: request.meta.log_level,
+        asking: Asking::ByRetry,
+        trace: arrival.trace(request.meta.raw.as_ref()),
+    });
+    match request.method {
+        Method::Discover => {
+            let about = arrival.guarded.about(&arrival.principal).await.ok_or(Error::UnknownMethod(method.into()))?;
+            Ok(respond::json(StatusCode::OK, &message::response(id, &handshake::discover_result(&about))))
+        }
+        Method::Listen => listen(arrival, id, request, &exchange, closing).await,
+        _ => {
+            arrival.guarded.check_mirrored(&arrival.principal, &request, header)?;
+            Ok(call(arrival, id, request, &exchange, closing).await)
+        }
+    }
+}
+
+async fn call(
+    arrival: &Arrival,
+    id: &Id,
+    request: Request,
+    exchange: &Arc<Exchange>,
+    closing: watch::Receiver<bool>,
+) -> Answer {
+    let info = arrival.guarded.info(&arrival.principal);
+    let mut speech = Speech {
+        run: arrival.guarded.pass(request.clone(), exchange),
+        id: id.clone(),
+        method: request.method.to_string(),
+        token: request.meta.progress_token,
+        info,
+        over: false,
+    };
+    let first = tokio::select! {
+        event = speech.run.next() => Some(event),
+        () = tokio::time::sleep(ring::KEEP_ALIVE), if arrival.accepts_events => None,
+    };
+    let mut event = match first {
+        Some(event) => event,
+        None => return respond::events(speech.stream(None, closing)),
+    };
+    loop {
+        match event {
+            Event::Done(Err(error)) => return failure(id, &error),
+            Event::Done(reply) => {
+                let body = frame::modern_response(id, &speech.method, &reply, &speech.info);
+                return respond::json(StatusCode::OK, &body);
+            }
+            event if arrival.accepts_events => return respond::events(speech.stream(Some(event), closing)),
+            _ => {}
+        }
+        event = speech.run.next().await;
+    }
+}
+
+/// A run that speaks on its own stream. Dropping the stream cancels the run.
+struct Speech {
+    run: Run,
+    id: Id,
+    method: String,
+    token: Option<Raw>,
+    info: Raw,
+    over: bool,
+}
+
+impl Speech {
+    fn stream(self, first: Option<Event>, _closing: watch::Receiver<bool>) -> impl Stream<Item = Bytes> + Send {
+        futures_util::stream::unfold((self, first), |(mut speech, first)| async move {
+            if speech.over {
+                return None;
+            }
+            let mut next = first;
+            loop {
+                let event = match next.take() {
+                    Some(event) => event,
+                    None => tokio::select! {
+                        event = speech.run.next() => event,
+                        () = tokio::time::sleep(ring::KEEP_ALIVE) => return Some((sse::KEEP_ALIVE, (speech, None))),
+                    },
+                };
+                let message = match event {
+                    Event::Progress(params) => frame::progress(&params, speech.token.as_ref()),
+                    Event::Log(params) => Some(frame::log(&params)),
+                    Event::Question(_) => None,
+                    Event::Done(reply) => {
+                        speech.over = true;
+                        Some(frame::modern_response(&speech.id, &speech.method, &reply, &speech.info))
+                    }
+                };
+                if let Some(message) = message {
+                    return Some((sse::message(None, &message), (speech, None)));
+                }
+            }
+        })
+    }
+}
+
+async fn listen(
+    arrival: &Arrival,
+    id: &Id,
+    request: Request,
+    exchange: &Arc<Exchange>,
+    closing: watch::Receiver<bool>,
+) -> Result<Answer, Error> {
+    if !arrival.accepts_events {
+        return Ok(Refusal::NotAcceptable.into_response());
+    }
+    let mut listening = Listening::read(id, &request.params)?;
+    // Through the gate like any other request: audit, policy and limits.
+    let mut run = arrival.guarded.pass(request, exchange);
+    loop {
+        match run.next().await {
+            Event::Done(reply) => {
+                reply?;
+                break;
+            }
+            Event::Question(_) | Event::Progress(_) | Event::Log(_) => {}
+        }
+    }
+    let about = arrival
+        .guarded
+        .about(&arrival.principal)
+        .await
+        .ok_or_else(|| Error::UnknownMethod("subscriptions/listen".into()))?;
+    listening.grant(&about.capabilities);
+    listening.interest.uris = arrival.guarded.readable(&listening.interest.uris, exchange);
+    let changes = arrival.guarded.watch(listening.interest.clone(), exchange)?;
+    let first = sse::message(None, &listening.acknowledged());
+    let (id, info) = (id.clone(), about.info.clone());
+    let rest = futures_util::stream::unfold(Some((changes, listening, id, info, closing)), |state| async move {
+        let (mut changes, listening, id, info, mut closing) = state?;
+        loop {
+            let change = tokio::select! {
+                change = changes.next() => change,
+                // The front is being shut down.
+                () = super::told(&mut closing) => None,
+                () = tokio::time::sleep(ring::KEEP_ALIVE) => {
+                    return Some((sse::KEEP_ALIVE, Some((changes, listening, id, info, closing))));
+                }
+            };
+            match change {
+                Some(change) => {
+                    if let Some(message) = listening.tell(&change) {
+                        let event = sse::message(None, &message);
+                        return Some((event, Some((changes, listening, id, info, closing))));
+                    }
+                }
+                None => return Some((sse::message(None, &listening.ended(&id, &info)), None)),
+            }
+        }
+    });
+    let stream = futures_util::stream::once(std::future::ready(first)).chain(rest);
+    Ok(respond::events(stream))
+}

@@ -1,0 +1,264 @@
+//! A legacy session: what `initialize` said, and what is under way. Shared by every front that
+//! speaks the legacy era; how messages travel is the front's own business.
+
+use gate::{Asking, Exchange, Front, Guarded, Principal};
+use mcp::{
+    Capabilities, Era, ErrorObject, Id, Level, Method, Note, Question, Raw, Reply as QuestionReply, Request, Revision,
+    Target, message,
+};
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+pub(crate) struct Session {
+    /// Names it: for whom questions are, and in records.
+    pub(crate) id: Arc<str>,
+    pub(crate) principal: Arc<Principal>,
+    pub(crate) revision: Revision,
+    pub(crate) capabilities: Capabilities,
+    front: Front,
+    guarded: Guarded,
+    state: Mutex<State>,
+    next_question: AtomicI64,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+#[derive(Default)]
+struct State {
+    level: Option<Level>,
+    running: HashMap<Id, Arc<Notify>>,
+    questions: HashMap<Id, Open>,
+    uris: BTreeSet<String>,
+    closed: bool,
+}
+
+struct Open {
+    reply: QuestionReply,
+    expires: Instant,
+}
+
+/// The most requests of one session at a time, and the most resources it may watch.
+const MOST_RUNNING: usize = 1024;
+const MOST_URIS: usize = 1024;
+/// How long a question on a stream stays open.
+const QUESTION: Duration = Duration::from_secs(600);
+
+/// A request under way. Dropping it ends that.
+pub(crate) struct Running {
+    session: Arc<Session>,
+    id: Id,
+    cancelled: Arc<Notify>,
+}
+
+impl Session {
+    pub(crate) fn new(
+        id: Arc<str>,
+        principal: Arc<Principal>,
+        revision: Revision,
+        capabilities: Capabilities,
+        front: Front,
+        guarded: Guarded,
+    ) -> Arc<Self> {
+        guarded.gate().metrics().sessions.inc();
+        Arc::new(Self {
+            id,
+            principal,
+            revision,
+            capabilities,
+            front,
+            guarded,
+            state: Mutex::default(),
+            next_question: AtomicI64::new(1),
+            tasks: Mutex::default(),
+        })
+    }
+
+    pub(crate) const fn guarded(&self) -> &Guarded {
+        &self.guarded
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The circumstances of one request of this session.
+    pub(crate) fn exchange(
+        &self,
+        principal: Arc<Principal>,
+        address: Option<IpAddr>,
+        trace: Option<Raw>,
+        can_ask: bool,
+    ) -> Arc<Exchange> {
+        let asks = can_ask && self.capabilities.any();
+        Arc::new(Exchange {
+            id: self.guarded.gate().next_id(),
+            principal,
+            address,
+            front: self.front,
+            era: Era::Legacy,
+            session: Some(Arc::clone(&self.id)),
+            capabilities: if asks { self.capabilities.clone() } else { Capabilities::none() },
+            log_level: self.state().level,
+            asking: if asks { Asking::OnStream } else { Asking::Never },
+            trace,
+        })
+    }
+
+    /// Registers a request, so that it can be cancelled. `None` if its id is in use, or there are
+    /// too many.
+    pub(crate) fn begin(self: &Arc<Self>, id: &Id) -> Option<Running> {
+        let mut state = self.state();
+        if state.closed || state.running.len() >= MOST_RUNNING || state.running.contains_key(id) {
+            return None;
+        }
+        let cancelled = Arc::new(Notify::new());
+        state.running.insert(id.clone(), Arc::clone(&cancelled));
+        Some(Running { session: Arc::clone(self), id: id.clone(), cancelled })
+    }
+
+    /// Whether a request is under way.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.state().running.is_empty()
+    }
+
+    /// Makes a question the client's: gives the request to send.
+    pub(crate) fn ask(&self, question: Question) -> Raw {
+        let id = Id::Number(self.next_question.fetch_add(1, Ordering::Relaxed));
+        let request = message::request(&id, question.method.as_str(), Some(&question.params));
+        let mut state = self.state();
+        if !state.closed {
+            let open = Open { reply: question.reply, expires: Instant::now() + QUESTION };
+            state.questions.insert(id, open);
+        }
+        request
+    }
+
+    /// The client answers a question; false if there is none of that id.
+    pub(crate) fn answer(&self, id: &Id, outcome: Result<Raw, ErrorObject>) -> bool {
+        let open = self.state().questions.remove(id);
+        match open {
+            Some(open) => {
+                open.reply.send(outcome);
+                true
+            }
+            None => {
+                self.guarded.gate().metrics().discarded.inc();
+                false
+            }
+        }
+    }
+
+    /// A notification of the client.
+    pub(crate) fn note(&self, method: &str, params: Option<Raw>, exchange: &Exchange) {
+        let params = params.unwrap_or_else(Raw::empty_object);
+        let method = Method::parse(method);
+        match method {
+            Method::Cancelled => {
+                let id = params.get("requestId").and_then(|id| id_of(&id));
+                let running = id.and_then(|id| self.state().running.get(&id).cloned());
+                match running {
+                    Some(cancelled) => cancelled.notify_one(),
+                    None => drop(self.guarded.gate().metrics().discarded.inc()),
+                }
+            }
+            Method::RootsChanged => self.guarded.tell(&Note { method, params }, exchange),
+            _ => {}
+        }
+    }
+
+    /// What a request that succeeded changes about the session. True if the watched uris changed.
+    pub(crate) fn after(&self, request: &Request) -> bool {
+        let mut state = self.state();
+        match (&request.method, &request.target) {
+            (Method::SetLevel, _) => {
+                state.level = request.params.get("level").and_then(|l| Level::parse(&l));
+                false
+            }
+            (Method::ResourcesSubscribe, Target::Resource(uri)) if state.uris.len() < MOST_URIS => {
+                state.uris.insert(uri.clone())
+            }
+            (Method::ResourcesUnsubscribe, Target::Resource(uri)) => state.uris.remove(uri),
+            _ => false,
+        }
+    }
+
+    /// The uris that the client subscribed to.
+    pub(crate) fn uris(&self) -> Vec<String> {
+        self.state().uris.iter().cloned().collect()
+    }
+
+    /// Runs a task for as long as the session lasts.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+    }
+
+    /// Lets go of questions that nobody answers.
+    pub(crate) fn sweep(&self, now: Instant) {
+        let mut over = Vec::new();
+        {
+            let mut state = self.state();
+            let ids: Vec<_> =
+                state.questions.iter().filter(|(_, q)| q.expires <= now).map(|(id, _)| id.clone()).collect();
+            over.extend(ids.iter().filter_map(|id| state.questions.remove(id)));
+        }
+        // Dropping a reply wakes who asked.
+        drop(over);
+    }
+
+    /// Ends everything under way.
+    pub(crate) fn close(&self) {
+        let (running, questions) = {
+            let mut state = self.state();
+            state.closed = true;
+            (std::mem::take(&mut state.running), std::mem::take(&mut state.questions))
+        };
+        for cancelled in running.values() {
+            cancelled.notify_one();
+        }
+        drop(questions);
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+    }
+
+    /// Waits until nothing is under way any more.
+    pub(crate) async fn drain(&self) {
+        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        while tasks.join_next().await.is_some() {}
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.close();
+        self.guarded.gate().metrics().sessions.dec();
+    }
+}
+
+impl Running {
+    /// Resolves when the client cancels the request or the session ends.
+    pub(crate) async fn cancelled(&self) {
+        self.cancelled.notified().await;
+    }
+
+    pub(crate) const fn session(&self) -> &Arc<Session> {
+        &self.session
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.session.state().running.remove(&self.id);
+    }
+}
+
+fn id_of(raw: &Raw) -> Option<Id> {
+    match raw.kind() {
+        mcp::Kind::String => raw.text().map(|t| Id::Text(t.into())),
+        _ => raw.read().ok().map(Id::Number),
+    }
+}
