@@ -142,7 +142,8 @@ impl Duplex {
             let requested = params.and_then(|p| p.get_text("protocolVersion")).unwrap_or_default();
             return failed(Error::UnsupportedVersion { requested }).await;
         }
-        let request = match Request::read(method, params) {
+        let read = if era == Era::Modern { modern::read(method, params) } else { Request::read(method, params) };
+        let request = match read {
             Ok(request) => request,
             Err(error) => return failed(error).await,
         };

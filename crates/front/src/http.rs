@@ -17,7 +17,7 @@ mod sse;
 use body::BadBody;
 use gate::{Destination, Front, Gate, Guarded, Principal};
 use guard::Refused;
-pub use guard::{BadHost, Guard, HostPattern};
+pub use guard::{Guard, HostPattern};
 use http::header::{self, HeaderMap};
 use http::{Method, Request, StatusCode};
 use ipnet::IpNet;

@@ -21,6 +21,13 @@ pub(crate) const fn is_modern(method: &Method) -> bool {
     )
 }
 
+/// Reads the head. A method that this era has taken out is unknown, whatever its parameters are.
+pub(crate) fn read(method: &str, params: Option<Raw>) -> Result<Request, Error> {
+    Request::read(method, params).map_err(|error| {
+        if is_modern(&Method::parse(method)) { error } else { Error::UnknownMethod(method.to_owned()) }
+    })
+}
+
 /// Checks `_meta`, and over HTTP that the headers say the same; gives the client's capabilities.
 /// The order decides which error a request with several faults gets.
 pub(crate) fn check<'a>(

@@ -224,12 +224,6 @@ impl Session {
         drop(questions);
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
     }
-
-    /// Waits until nothing is under way any more.
-    pub(crate) async fn drain(&self) {
-        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        while tasks.join_next().await.is_some() {}
-    }
 }
 
 impl Drop for Session {

@@ -6,7 +6,7 @@ use crate::held::Held;
 use crate::identity::{Identity, Place, Principal, TokenSettings};
 use crate::limits::{Buckets, Rate};
 use crate::metrics::Metrics;
-use crate::policy::{BadRule, Kind, Policy, RoleSettings};
+use crate::policy::{BadRule, Kind, Policy, RoleSettings, Rule};
 use crate::registry::{Entry, ServerSettings};
 use crate::route::{Destination, Found};
 use arc_swap::ArcSwap;
@@ -41,8 +41,8 @@ pub struct Settings {
 pub struct LimitSettings {
     pub per_principal: Option<Rate>,
     pub per_address: Option<Rate>,
-    /// Rates by pattern of `server/tool`, for each principal.
-    pub per_tool: Vec<(crate::Glob, Rate)>,
+    /// Rates by policy rule, for each principal.
+    pub per_tool: Vec<(String, Rate)>,
     /// Calls of one principal at a time.
     pub concurrent: Option<usize>,
     /// Calls of one principal that wait for a person.
@@ -88,6 +88,7 @@ pub(crate) struct Snapshot {
     identity: Identity,
     policy: Policy,
     limits: LimitSettings,
+    per_tool: Vec<(Rule, Rate)>,
     timeout: Duration,
     page_size: usize,
 }
@@ -372,6 +373,8 @@ fn joint_about(servers: &[Arc<Entry>]) -> About {
 impl Snapshot {
     fn new(settings: Settings, before: Option<&Self>, metrics: &Arc<Metrics>) -> Result<Self, BadRule> {
         let policy = Policy::new(settings.roles.as_ref())?;
+        let per_tool = settings.limits.per_tool.iter().map(|(rule, rate)| Ok((Rule::parse(rule)?, *rate)));
+        let per_tool = per_tool.collect::<Result<_, BadRule>>()?;
         let kept = |s: &ServerSettings| {
             before?
                 .servers
@@ -390,6 +393,7 @@ impl Snapshot {
             identity: Identity::new(&settings.tokens, before.map(|b| &b.identity)),
             policy,
             limits: settings.limits,
+            per_tool,
             timeout: settings.timeout,
             page_size: settings.page_size.max(1),
         })
@@ -447,12 +451,10 @@ impl Snapshot {
         if let Some(rate) = self.limits.per_principal {
             gate.by_principal.take(Arc::clone(&who.name), rate, cost, now).map_err(limited)?;
         }
-        if let Some(tool) = found.tool()
-            && !self.limits.per_tool.is_empty()
-        {
-            let name = format!("{}/{}", found.server_name(), tool.name);
-            for (at, (pattern, rate)) in self.limits.per_tool.iter().enumerate() {
-                if pattern.matches(&name) {
+        if let Some(tool) = found.tool() {
+            let server = found.server_name();
+            for (at, (rule, rate)) in self.per_tool.iter().enumerate() {
+                if rule.covers(&server, Kind::Tool, &tool.name) {
                     gate.by_tool.take((Arc::clone(&who.name), at), *rate, cost, now).map_err(limited)?;
                 }
             }

@@ -2,16 +2,16 @@
 
 /// A compiled pattern.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Glob(Box<str>);
+pub(crate) struct Glob(Box<str>);
 
 impl Glob {
     /// Every text is a pattern.
-    pub fn new(pattern: &str) -> Self {
+    pub(crate) fn new(pattern: &str) -> Self {
         Self(pattern.into())
     }
 
     /// Whether the whole text matches. Takes time in proportion to the product of both lengths.
-    pub fn matches(&self, text: &str) -> bool {
+    pub(crate) fn matches(&self, text: &str) -> bool {
         if self.0.as_ref() == "*" {
             return true;
         }

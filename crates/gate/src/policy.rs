@@ -21,9 +21,9 @@ pub(crate) enum Kind {
     Method,
 }
 
-/// One line of `allow` or `deny`.
+/// One line of `allow` or `deny`, or what a rate is about.
 #[derive(Clone, Debug)]
-struct Rule {
+pub(crate) struct Rule {
     server: Glob,
     /// `None` stands for everything the protocol defines.
     what: Option<(Kind, Glob)>,
@@ -40,7 +40,7 @@ pub struct BadRule {
 }
 
 impl Rule {
-    fn parse(text: &str) -> Result<Self, BadRule> {
+    pub(crate) fn parse(text: &str) -> Result<Self, BadRule> {
         let bad = |why| BadRule { rule: text.to_owned(), why };
         let (server, rest) = text.split_once('/').ok_or_else(|| bad("has no `/`"))?;
         if server.is_empty() {
@@ -61,7 +61,7 @@ impl Rule {
         Ok(Self { server, what: Some((kind, Glob::new(name))) })
     }
 
-    fn covers(&self, server: &str, kind: Kind, name: &str) -> bool {
+    pub(crate) fn covers(&self, server: &str, kind: Kind, name: &str) -> bool {
         let what = match &self.what {
             None => kind != Kind::Method,
             Some((own, glob)) => *own == kind && glob.matches(name),

@@ -1,1 +1,24 @@
-//! Under construction.
+//! The binary's inside: the command line, `assemble` (from settings to rooms), reload, signals.
+//!
+//! It is a library so that the test fixture can be the same binary with one more built-in server.
+
+mod assemble;
+mod command;
+mod logging;
+mod serve;
+
+pub use assemble::Builtins;
+use clap::Parser as _;
+use std::process::ExitCode;
+
+/// Runs the command line of this process to its end.
+pub fn run(builtins: Builtins) -> ExitCode {
+    let command = command::Command::parse();
+    match command.run(builtins) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

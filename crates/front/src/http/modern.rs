@@ -52,7 +52,7 @@ async fn answer(
     params: Option<Raw>,
     closing: watch::Receiver<bool>,
 ) -> Result<Answer, Error> {
-    let request = Request::read(method, params)?;
+    let request = modern::read(method, params)?;
     let header = |name: &str| arrival.header(name);
     let capabilities = modern::check(&request, Some(&header))?;
     let exchange = Arc::new(Exchange {
@@ -75,18 +75,12 @@ async fn answer(
         Method::Listen => listen(arrival, id, request, &exchange, closing).await,
         _ => {
             arrival.guarded.check_mirrored(&arrival.principal, &request, header)?;
-            Ok(call(arrival, id, request, &exchange, closing).await)
+            Ok(call(arrival, id, request, &exchange).await)
         }
     }
 }
 
-async fn call(
-    arrival: &Arrival,
-    id: &Id,
-    request: Request,
-    exchange: &Arc<Exchange>,
-    closing: watch::Receiver<bool>,
-) -> Answer {
+async fn call(arrival: &Arrival, id: &Id, request: Request, exchange: &Arc<Exchange>) -> Answer {
     let info = arrival.guarded.info(&arrival.principal);
     let mut speech = Speech {
         run: arrival.guarded.pass(request.clone(), exchange),
@@ -100,10 +94,7 @@ async fn call(
         event = speech.run.next() => Some(event),
         () = tokio::time::sleep(ring::KEEP_ALIVE), if arrival.accepts_events => None,
     };
-    let mut event = match first {
-        Some(event) => event,
-        None => return respond::events(speech.stream(None, closing)),
-    };
+    let Some(mut event) = first else { return respond::events(speech.stream(None)) };
     loop {
         match event {
             Event::Done(Err(error)) => return failure(id, &error),
@@ -111,7 +102,7 @@ async fn call(
                 let body = frame::modern_response(id, &speech.method, &reply, &speech.info);
                 return respond::json(StatusCode::OK, &body);
             }
-            event if arrival.accepts_events => return respond::events(speech.stream(Some(event), closing)),
+            event if arrival.accepts_events => return respond::events(speech.stream(Some(event))),
             _ => {}
         }
         event = speech.run.next().await;
@@ -129,7 +120,7 @@ struct Speech {
 }
 
 impl Speech {
-    fn stream(self, first: Option<Event>, _closing: watch::Receiver<bool>) -> impl Stream<Item = Bytes> + Send {
+    fn stream(self, first: Option<Event>) -> impl Stream<Item = Bytes> + Send {
         futures_util::stream::unfold((self, first), |(mut speech, first)| async move {
             if speech.over {
                 return None;

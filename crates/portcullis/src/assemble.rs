@@ -1,0 +1,270 @@
+//! From settings to rooms: the only place that knows both the settings' words and the rooms' types.
+
+use config::{HostPort, ServerKind};
+use front::http::{Guard, HostPattern, MetricsAccess};
+use gate::{AuditSettings, LimitSettings, Rate, RoleSettings, ServerSettings, TokenHash, TokenSettings, ToolRules};
+use mcp::{
+    About, Answering, Call, Error, Interest, Note, Raw, Request, Server, ServerCapabilities, State, Tier, Watching,
+};
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use upstream::{Child, Reaper};
+
+/// Built-in servers by their `type`.
+#[derive(Clone, Default)]
+pub struct Builtins(HashMap<&'static str, fn() -> Arc<dyn Server>>);
+
+impl Builtins {
+    /// Adds a type.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, make: fn() -> Arc<dyn Server>) -> Self {
+        self.0.insert(name, make);
+        self
+    }
+}
+
+/// A server that runs because of the settings.
+#[derive(Clone)]
+pub(crate) struct Running {
+    /// Of its effective settings: the same key means that nothing has to be restarted.
+    pub(crate) key: String,
+    pub(crate) server: Arc<dyn Server>,
+    pub(crate) child: Option<Arc<Child>>,
+}
+
+/// Variables that a child gets although the file does not name them: without them most programs
+/// cannot be found or cannot write their caches, and none of them is a secret of ours.
+const INHERITED: [&str; 20] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "TMPDIR",
+    "TZ",
+    "LANG",
+    "LANGUAGE",
+    "TERM",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+];
+const INHERITED_PREFIXES: [&str; 3] = ["LC_", "UV_", "npm_config_"];
+
+fn environment(own: &BTreeMap<String, config::Secret>) -> Vec<(String, String)> {
+    let inherited = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let inherited = inherited.filter(|(name, _)| {
+        INHERITED.contains(&name.as_str()) || INHERITED_PREFIXES.iter().any(|p| name.starts_with(p))
+    });
+    let mut all: BTreeMap<String, String> = inherited.collect();
+    all.extend(own.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())));
+    all.into_iter().collect()
+}
+
+/// Starts the servers of the settings, or goes on with those whose settings stayed the same.
+/// Returns them by name, in order.
+pub(crate) fn servers(
+    settings: &config::Settings,
+    before: &HashMap<String, Running>,
+    builtins: &Builtins,
+    reaper: &Reaper,
+) -> Result<Vec<(String, Running)>, String> {
+    // First everything is checked, so that a wrong file starts nothing.
+    for server in settings.servers.iter().filter(|s| !s.disabled) {
+        check_kind(server, builtins)?;
+    }
+    let running = |server: &config::ServerSettings| {
+        let kept = before.get(&server.name).filter(|running| running.key == server.hash);
+        let running = kept.cloned().unwrap_or_else(|| start(server, builtins, reaper));
+        (server.name.clone(), running)
+    };
+    Ok(settings.servers.iter().map(running).collect())
+}
+
+fn check_kind(server: &config::ServerSettings, builtins: &Builtins) -> Result<(), String> {
+    let missing = match &server.kind {
+        ServerKind::Child { .. } => return Ok(()),
+        ServerKind::Builtin { type_name } if builtins.0.contains_key(type_name.as_str()) => return Ok(()),
+        ServerKind::Builtin { type_name } => type_name.as_str(),
+        ServerKind::Remote { .. } => "streamable-http or sse",
+        ServerKind::OpenApi { .. } => "openapi",
+        ServerKind::Zim { .. } => "zim",
+        ServerKind::Docker { .. } => "docker",
+    };
+    Err(format!(
+        "server {:?}: this version has no servers of the type {missing}; give it a `command`, or set `disabled` to true",
+        server.name
+    ))
+}
+
+fn start(settings: &config::ServerSettings, builtins: &Builtins, reaper: &Reaper) -> Running {
+    let key = settings.hash.clone();
+    if settings.disabled {
+        return Running { key, server: Arc::new(Disabled), child: None };
+    }
+    match &settings.kind {
+        ServerKind::Child { command, args, env, cwd } => {
+            let args = args.iter().map(|a| a.expose().to_owned()).collect();
+            let child = upstream::Settings {
+                env: environment(env),
+                cwd: cwd.clone(),
+                ..upstream::Settings::new(settings.name.clone(), command.expose(), args)
+            };
+            let child = Child::start(child, reaper.clone());
+            Running { key, server: Arc::clone(&child) as Arc<dyn Server>, child: Some(child) }
+        }
+        ServerKind::Builtin { type_name } => match builtins.0.get(type_name.as_str()) {
+            Some(make) => Running { key, server: make(), child: None },
+            None => Running { key, server: Arc::new(Disabled), child: None },
+        },
+        _ => Running { key, server: Arc::new(Disabled), child: None },
+    }
+}
+
+/// A server that the operator has switched off: known, but silent.
+struct Disabled;
+
+impl Server for Disabled {
+    fn about(&self) -> Arc<About> {
+        Arc::new(About {
+            info: Raw::empty_object(),
+            instructions: None,
+            capabilities: ServerCapabilities::default(),
+            state: State::Disabled,
+            reason: "switched off in the settings".into(),
+            incarnation: 0,
+            is_built_in: false,
+            tools: Arc::default(),
+        })
+    }
+
+    fn answer(self: Arc<Self>, _request: Request, _call: Call) -> Answering {
+        Box::pin(std::future::ready(Err(Error::Unavailable {
+            server: String::new(),
+            state: State::Disabled.as_str(),
+            reason: "switched off in the settings".into(),
+            retry_after: None,
+        })))
+    }
+
+    fn tell(&self, _note: Note, _call: &Call) {}
+
+    fn watch(self: Arc<Self>, _interest: Interest, _call: Call) -> Watching {
+        Box::pin(futures_util::stream::pending())
+    }
+}
+
+const fn tier(tier: config::Tier) -> Tier {
+    match tier {
+        config::Tier::Safe => Tier::Safe,
+        config::Tier::Moderate => Tier::Moderate,
+        config::Tier::Destructive => Tier::Destructive,
+    }
+}
+
+/// The gate's settings.
+pub(crate) fn gate(settings: &config::Settings, running: &[(String, Running)]) -> gate::Settings {
+    let servers = settings.servers.iter().zip(running).map(|(server, (_, running))| ServerSettings {
+        name: server.name.clone(),
+        key: running.key.clone(),
+        server: Arc::clone(&running.server),
+        tools: tool_rules(server),
+        timeout: server.limits.timeout,
+    });
+    let tokens = settings.auth.tokens.iter().map(|token| TokenSettings {
+        name: token.name.clone(),
+        token: match &token.credential {
+            config::Credential::Plain(secret) => TokenHash::of(secret.expose()),
+            config::Credential::Sha256(hash) => TokenHash::from_bytes(*hash),
+        },
+        roles: token.roles.clone(),
+    });
+    let role = |role: &config::Role| RoleSettings {
+        allow: role.allow.clone(),
+        deny: role.deny.clone(),
+        tier: role.tier.map(tier),
+    };
+    let roles = settings.policy.as_ref().map(|p| p.roles.iter().map(|(name, r)| (name.clone(), role(r))).collect());
+    gate::Settings {
+        servers: servers.collect(),
+        tokens: tokens.collect(),
+        roles,
+        limits: limits(&settings.limits),
+        timeout: settings.limits.timeout,
+        ..gate::Settings::empty()
+    }
+}
+
+fn tool_rules(server: &config::ServerSettings) -> ToolRules {
+    let off = server.tools.iter().filter(|(_, t)| t.disabled).map(|(name, _)| name.clone());
+    ToolRules {
+        tiers: server.tools.iter().filter_map(|(name, t)| Some((name.clone(), tier(t.tier?)))).collect(),
+        disabled: off.chain(server.disabled_tools.iter().cloned()).collect(),
+        trust_annotations: server.trust_annotations,
+    }
+}
+
+fn rate(limit: &config::Rate) -> Option<Rate> {
+    Some(Rate { per_second: limit.rate?.get(), burst: f64::from(limit.burst.max(1)) })
+}
+
+fn limits(limits: &config::Limits) -> LimitSettings {
+    let places = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+    let mine = &limits.per_principal;
+    LimitSettings {
+        per_principal: rate(mine),
+        per_address: rate(&limits.per_address),
+        per_tool: limits.per_tool.iter().filter_map(|(pattern, r)| Some((pattern.clone(), rate(r)?))).collect(),
+        concurrent: mine.concurrent.map(places),
+        held: places(mine.held),
+        watches: places(mine.watches),
+        ..LimitSettings::default()
+    }
+}
+
+/// The audit's settings.
+pub(crate) fn audit(audit: &config::Audit) -> AuditSettings {
+    AuditSettings {
+        file: audit.file.clone(),
+        sync: audit.sync,
+        max_bytes: audit.max_bytes,
+        max_age: audit.max_age,
+        keep: audit.keep.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX)),
+        arguments: audit.arguments == config::Arguments::Redacted,
+    }
+}
+
+/// The HTTP front's settings.
+pub(crate) fn http(settings: &config::Settings, bound: Option<IpAddr>) -> front::http::Settings {
+    let hosts = settings.allowed_hosts.iter().map(|pattern| HostPattern {
+        host: pattern.host.clone(),
+        port: match pattern.port {
+            HostPort::Exactly(port) => Some(port),
+            HostPort::Unstated | HostPort::Any => None,
+        },
+    });
+    front::http::Settings {
+        guard: Guard::new(bound, hosts.collect(), settings.cors_origins.clone()),
+        trusted_proxies: settings.trusted_proxies.clone(),
+        body_limit: settings.body_limit,
+        session_idle: settings.state.session_idle,
+        most_sessions: usize::try_from(settings.state.max_sessions).unwrap_or(usize::MAX),
+        sse: settings.sse,
+        metrics: match settings.telemetry.metrics {
+            config::Metrics::Off => MetricsAccess::Nobody,
+            config::Metrics::Token => MetricsAccess::WithToken,
+            config::Metrics::Public => MetricsAccess::Everybody,
+        },
+        shutdown_grace: Duration::from_secs(10),
+        ..front::http::Settings::new(bound)
+    }
+}

@@ -1,0 +1,5 @@
+//! The binary.
+
+fn main() -> std::process::ExitCode {
+    portcullis::run(portcullis::Builtins::default())
+}
