@@ -177,8 +177,7 @@ mod tests {
     #[test]
     fn a_token_opens_for_its_name_only() {
         let token = |name: &str, token| TokenSettings { name: name.into(), token, roles: vec![] };
-        let identity =
-            Identity::new(&[token("a", TokenHash::of("secret")), token("b", TokenHash::of("foo"))], None);
+        let identity = Identity::new(&[token("a", TokenHash::of("secret")), token("b", TokenHash::of("foo"))], None);
         assert_eq!(identity.of_token("secret").unwrap().name.as_ref(), "a");
         assert_eq!(identity.of_token("foo").unwrap().name.as_ref(), "b");
         for wrong in ["", "secre", "secret ", "Secret"] {

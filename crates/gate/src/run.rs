@@ -13,6 +13,8 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::Sleep;
 
 /// What happens in the course of a request.
 #[derive(Debug)]
@@ -47,6 +49,8 @@ pub struct Run {
     /// The answer has come; what was said before it goes out first.
     ended: Option<Result<Answer, Error>>,
     gathered: Vec<(String, Waiting)>,
+    /// When no more questions are expected beside those that were gathered.
+    settle: Option<Pin<Box<Sleep>>>,
     /// A place among the open questions, while one is open on the stream.
     asking: Option<Place>,
     /// How it ended, until that was told.
@@ -72,6 +76,9 @@ pub(crate) struct Core {
     /// The place among the held calls, while it is held.
     place: Option<Place>,
 }
+
+/// How long questions that belong together may be apart.
+const SETTLE: Duration = Duration::from_millis(10);
 
 enum Step {
     Said(Said),
@@ -232,7 +239,17 @@ impl Run {
         refused: Option<Error>,
         gathered: Vec<(String, Waiting)>,
     ) -> Self {
-        Self { gate: Arc::clone(gate), record, core, refused, ended: None, gathered, asking: None, closing: None }
+        Self {
+            gate: Arc::clone(gate),
+            record,
+            core,
+            refused,
+            ended: None,
+            gathered,
+            settle: None,
+            asking: None,
+            closing: None,
+        }
     }
 
     /// The next event. May be dropped and called again without losing anything.
@@ -317,8 +334,12 @@ impl Run {
         }
         match core.ears.poll_said(cx) {
             Poll::Ready(said) => Poll::Ready(Step::Said(said)),
-            Poll::Pending if !self.gathered.is_empty() => Poll::Ready(Step::Waits),
-            Poll::Pending => Poll::Pending,
+            Poll::Pending if self.gathered.is_empty() => Poll::Pending,
+            Poll::Pending => {
+                // A server elsewhere that asks two things at once says so in two messages.
+                let settle = self.settle.get_or_insert_with(|| Box::pin(tokio::time::sleep(SETTLE)));
+                settle.as_mut().poll(cx).map(|()| Step::Waits)
+            }
         }
     }
 
@@ -343,6 +364,7 @@ impl Run {
                 let Question { key, method, params, reply } = question;
                 let asked = Raw::object([("method", &Raw::of(method.as_str())), ("params", &params)]);
                 self.gathered.push((key, Waiting { asked, reply }));
+                self.settle = core.facts.known().replayable.then(|| Box::pin(tokio::time::sleep(Duration::ZERO)));
                 None
             }
         }
@@ -371,7 +393,7 @@ impl Run {
         let bound = digest(&core.request);
         let (state, nonce) = Ticket::seal(&self.gate, kind, &server, &who.name, &bound, limits.question)?;
         if !replayable {
-            let retry_after = std::time::Duration::from_secs(10);
+            let retry_after = Duration::from_secs(10);
             let place = who.usage.held.take(Some(limits.held));
             core.place = Some(place.ok_or(Error::Limited { what: "too many open questions", retry_after })?);
             self.gate.held.put(nonce, core, questions, limits.question);

@@ -61,7 +61,8 @@ const INHERITED: [&str; 20] = [
 const INHERITED_PREFIXES: [&str; 3] = ["LC_", "UV_", "npm_config_"];
 
 fn environment(own: &BTreeMap<String, config::Secret>) -> Vec<(String, String)> {
-    let inherited = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let inherited =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let inherited = inherited.filter(|(name, _)| {
         INHERITED.contains(&name.as_str()) || INHERITED_PREFIXES.iter().any(|p| name.starts_with(p))
     });

@@ -107,7 +107,10 @@ fn verify(files: &[PathBuf]) -> Result<(), String> {
             println!("{name}: goes on from a file whose last line has the hash {before}");
         }
         if found.torn_bytes > 0 {
-            println!("{name}: ends in {} bytes of a line that was being written when the process was killed", found.torn_bytes);
+            println!(
+                "{name}: ends in {} bytes of a line that was being written when the process was killed",
+                found.torn_bytes
+            );
         }
         head = Some(found.head);
     }
