@@ -1,0 +1,179 @@
+//! A server that runs as a process and speaks over its standard input and output.
+//!
+//! A child has instances. The `plain` one is shared by all callers that cannot be asked anything,
+//! is told that nothing can be asked, and is started at once and kept running. Personal ones belong
+//! to one caller; `personal` says why they are needed. Requests are multiplexed in each.
+//!
+//! From the outside in: [`Child`] chooses an instance for a call; `supervisor` keeps the plain one
+//! running and `personal` the others; `greeting` makes an `instance` out of a `process`, whose `wire`
+//! (a `queue` towards the child, a table of `pending` requests, `lines` back) carries requests and
+//! whose `hearing` takes what the child says by itself. `group` and `reaper` see to it that nothing
+//! is left behind.
+//!
+//! What holds throughout: a call is sent once or not at all. When a process dies, everything it
+//! owed fails at once, and nothing is sent again, because nobody knows what was done already.
+
+mod core;
+mod failure;
+mod greeting;
+mod group;
+mod hearing;
+mod instance;
+mod lines;
+mod noise;
+mod params;
+mod pending;
+mod personal;
+mod process;
+mod queue;
+mod reaper;
+mod settings;
+mod stderr;
+mod subscriptions;
+mod supervisor;
+mod wire;
+
+pub use reaper::{Reaper, reaper_main};
+pub use settings::{Backoff, Settings};
+
+use self::core::Core;
+use failure::Failure;
+use futures_core::Stream;
+use instance::Instance;
+use mcp::{About, Answer, Answering, Call, Change, Era, Error, Interest, Method, Note, Raw, Request, Server, Watching};
+use personal::Personal;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+/// A server that runs as a process. Dropping it ends the process as [`Child::stop`] does, without
+/// waiting for that.
+pub struct Child {
+    core: Arc<Core>,
+    personal: Arc<Personal>,
+}
+
+impl Child {
+    /// Starts it and keeps it running. Must be called on a Tokio runtime. Never fails: a child that
+    /// cannot be started is down, and is tried again.
+    pub fn start(settings: Settings, reaper: Reaper) -> Arc<Self> {
+        let core = Arc::new(Core::new(settings, reaper));
+        let personal = Arc::new(Personal::default());
+        tokio::spawn(supervisor::supervise(Arc::clone(&core)));
+        tokio::spawn(subscriptions::follow(Arc::clone(&core)));
+        tokio::spawn({
+            let (core, personal) = (Arc::clone(&core), Arc::clone(&personal));
+            async move {
+                tokio::select! {
+                    () = core.stopped() => {}
+                    () = personal.tidy(&core) => core.stopped().await,
+                }
+                personal.clear();
+            }
+        });
+        Arc::new(Self { core, personal })
+    }
+
+    /// Stops it: asks all processes to end, kills those that do not within the grace, and waits
+    /// until none is left. Calls fail from now on.
+    pub async fn stop(&self) {
+        self.core.stopping.send_replace(true);
+        // The sender is ours, so there is no error.
+        let _ = self.core.present.subscribe().wait_for(|present| *present == 0).await;
+    }
+
+    /// How many answers came after nobody waited for them any more.
+    pub fn late_answers(&self) -> u64 {
+        self.core.late.load(Ordering::Relaxed)
+    }
+
+    async fn respond(&self, request: &Request, call: &Call) -> Result<Answer, Error> {
+        // What these change is the caller's session, which is the gate's; watching does the rest.
+        let ours = matches!(
+            request.method,
+            Method::Ping | Method::SetLevel | Method::ResourcesSubscribe | Method::ResourcesUnsubscribe
+        );
+        if ours {
+            return Ok(Answer::Complete(Raw::empty_object()));
+        }
+        let caller = call.caller();
+        if !(caller.capabilities.any() || caller.log_level.is_some()) {
+            return self.pass(&*self.core.plain().await?, request, call).await;
+        }
+        let era = match self.core.era() {
+            Some(era) => era,
+            None => self.core.plain().await?.era(),
+        };
+        // A modern request says itself what its client can be asked; only for log lines does the
+        // pipe have no link to a request.
+        if era == Era::Modern && caller.log_level.is_none() {
+            return self.pass(&*self.core.plain().await?, request, call).await;
+        }
+        let lease = self.personal.enter(&self.core, caller).await?;
+        let instance = lease.instance(&self.core).await?;
+        if let Some(level) = lease.level() {
+            instance.tune(level).await;
+        }
+        self.pass(&instance, request, call).await
+    }
+
+    async fn pass(&self, instance: &Instance, request: &Request, call: &Call) -> Result<Answer, Error> {
+        instance.call(request, call).await.map_err(|failure| match failure {
+            Failure::Answered(error) => Error::Upstream(error),
+            Failure::Died(reason) => self.core.unavailable(&reason, None),
+            Failure::TooLong(_) => Error::TooLarge(format!("the answer of the server: {failure}")),
+            Failure::Unknown => Error::UnknownMethod(request.method.to_string()),
+        })
+    }
+}
+
+impl Server for Child {
+    fn about(&self) -> Arc<About> {
+        self.core.about.load_full()
+    }
+
+    fn answer(self: Arc<Self>, request: Request, call: Call) -> Answering {
+        Box::pin(async move { self.respond(&request, &call).await })
+    }
+
+    fn tell(&self, note: Note, call: &Call) {
+        if note.method == Method::RootsChanged && self.core.era() == Some(Era::Legacy) {
+            self.personal.tell(&note, call.caller());
+        }
+    }
+
+    fn watch(self: Arc<Self>, interest: Interest, _call: Call) -> Watching {
+        let changes = Box::pin(self.core.watchers.watch(interest));
+        self.core.watched.notify_one();
+        Box::pin(Watch { changes, _end: End(Arc::clone(&self.core)) })
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.core.stopping.send_replace(true);
+    }
+}
+
+/// Somebody watches. The order matters: the interest is gone before its end is told.
+struct Watch<S> {
+    changes: Pin<Box<S>>,
+    _end: End,
+}
+
+struct End(Arc<Core>);
+
+impl<S: Stream<Item = Change>> Stream for Watch<S> {
+    type Item = Change;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Change>> {
+        self.changes.as_mut().poll_next(cx)
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.watched.notify_one();
+    }
+}

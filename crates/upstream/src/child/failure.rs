@@ -1,0 +1,21 @@
+//! Why a request to a child gave no result, before it is known which server that was.
+
+use mcp::ErrorObject;
+use std::sync::Arc;
+
+/// See the module.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// It answered with an error.
+    #[error("it answered with an error: {}", .0.message())]
+    Answered(ErrorObject),
+    /// It died, or was stopped.
+    #[error("{0}")]
+    Died(Arc<str>),
+    /// Its answer was longer than a line may be.
+    #[error("its answer has {0} bytes, which is more than a line may have")]
+    TooLong(usize),
+    /// It does not know this method.
+    #[error("its revision of the protocol does not have this method")]
+    Unknown,
+}

@@ -1,0 +1,274 @@
+//! Instances of one caller's own.
+//!
+//! stdio has no link between what a legacy server asks or logs and the call that caused it, and a
+//! client's capabilities are told once, at the start. So whoever can be asked, or wants log lines,
+//! gets processes that nobody else uses. A session has one, for all its calls: that is also where a
+//! server keeps what it knows of a session. Without a session, a principal has a few that carry one
+//! call at a time, so that what is said belongs to the call that is there.
+//!
+//! They are started at the first need and stopped when they are idle for long; if there are too
+//! many, the one idle for longest makes room. None is started again by itself: the next call does
+//! that.
+
+use super::core::Core;
+use super::greeting;
+use super::instance::Instance;
+use bytes::Bytes;
+use mcp::{Caller, Error, Level, Note};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, interval};
+
+/// How long a failed start is not repeated for the same caller.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// All personal instances of one child.
+#[derive(Default)]
+pub(super) struct Personal(Mutex<Vec<Arc<Seat>>>);
+
+/// Whose an instance is.
+#[derive(Clone, PartialEq, Eq)]
+struct Owner {
+    principal: Arc<str>,
+    session: Option<Arc<str>>,
+    /// As they were declared: the server was told them when it was started.
+    capabilities: Bytes,
+}
+
+/// One instance and what goes on in it.
+struct Seat {
+    owner: Owner,
+    slot: watch::Sender<Slot>,
+    taken: Mutex<Taken>,
+}
+
+enum Slot {
+    Starting,
+    Up(Arc<Instance>),
+    Failed { reason: String, at: Instant },
+}
+
+struct Taken {
+    calls: usize,
+    /// The log levels that these calls want.
+    levels: Vec<Level>,
+    /// When the last call ended.
+    since: Instant,
+}
+
+/// A call's share of an instance.
+pub(super) struct Lease {
+    seat: Arc<Seat>,
+    level: Option<Level>,
+}
+
+impl Owner {
+    fn of(caller: &Caller) -> Self {
+        Self {
+            principal: Arc::clone(&caller.principal),
+            session: caller.session.clone(),
+            capabilities: caller.capabilities.raw().bytes().clone(),
+        }
+    }
+}
+
+impl Seat {
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn calls(&self) -> usize {
+        self.taken().calls
+    }
+
+    /// Whether calls may be put here: it lives, or will, or has just shown that it cannot.
+    fn is_good(&self) -> bool {
+        match &*self.slot.borrow() {
+            Slot::Starting => true,
+            Slot::Up(instance) => !instance.is_dead(),
+            Slot::Failed { at, .. } => at.elapsed() < PAUSE,
+        }
+    }
+
+    /// Whether it is up and nobody uses it.
+    fn is_idle(&self) -> bool {
+        self.calls() == 0 && matches!(&*self.slot.borrow(), Slot::Up(_))
+    }
+
+    fn quit(&self) {
+        if let Slot::Up(instance) = &*self.slot.borrow() {
+            instance.quit();
+        }
+    }
+
+    fn lease(self: &Arc<Self>, level: Option<Level>) -> Lease {
+        let mut taken = self.taken();
+        taken.calls += 1;
+        taken.levels.extend(level);
+        Lease { seat: Arc::clone(self), level }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut taken = self.seat.taken();
+        taken.calls = taken.calls.saturating_sub(1);
+        if let Some(at) = self.level.and_then(|level| taken.levels.iter().position(|l| *l == level)) {
+            taken.levels.swap_remove(at);
+        }
+        taken.since = Instant::now();
+    }
+}
+
+impl Lease {
+    /// Its instance, waiting for it if it is on its way.
+    pub(super) async fn instance(&self, core: &Core) -> Result<Arc<Instance>, Error> {
+        let mut slot = self.seat.slot.subscribe();
+        match slot.wait_for(|slot| !matches!(slot, Slot::Starting)).await.as_deref() {
+            Ok(Slot::Up(instance)) => Ok(Arc::clone(instance)),
+            Ok(Slot::Failed { reason, at }) => Err(core.unavailable(reason, Some(*at + PAUSE))),
+            Ok(Slot::Starting) | Err(_) => Err(core.unavailable("it is starting", None)),
+        }
+    }
+
+    /// The most verbose log level that is wanted there now.
+    pub(super) fn level(&self) -> Option<Level> {
+        self.seat.taken().levels.iter().min().copied()
+    }
+}
+
+impl Personal {
+    fn seats(&self) -> MutexGuard<'_, Vec<Arc<Seat>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Finds the caller an instance, or starts one.
+    pub(super) async fn enter(&self, core: &Arc<Core>, caller: &Caller) -> Result<Lease, Error> {
+        let owner = Owner::of(caller);
+        let level = caller.log_level;
+        if let Some(seat) = free(&self.seats(), &owner) {
+            return Ok(seat.lease(level));
+        }
+        // The shared instance shows whether the server can be started at all, and what it is.
+        core.plain().await?;
+        let mut seats = self.seats();
+        if let Some(seat) = free(&seats, &owner) {
+            return Ok(seat.lease(level));
+        }
+        // A lease is taken while the list is locked, so nobody stops the instance in between.
+        let lease = match room(&mut seats, core, &owner)? {
+            Room::Share(seat) => seat.lease(level),
+            Room::New => {
+                let taken = Taken { calls: 0, levels: Vec::new(), since: Instant::now() };
+                let slot = watch::Sender::new(Slot::Starting);
+                let seat = Arc::new(Seat { owner, slot, taken: Mutex::new(taken) });
+                seats.push(Arc::clone(&seat));
+                let lease = seat.lease(level);
+                // In a task of its own: whoever gives up the call does not give up the start.
+                tokio::spawn(start(Arc::clone(core), seat, caller.clone()));
+                lease
+            }
+        };
+        Ok(lease)
+    }
+
+    /// Passes on a notification of this caller's client.
+    pub(super) fn tell(&self, note: &Note, caller: &Caller) {
+        let owner = Owner::of(caller);
+        for seat in self.seats().iter().filter(|seat| seat.owner == owner) {
+            if let Slot::Up(instance) = &*seat.slot.borrow() {
+                instance.wire().notify_aside(&note.method, &note.params);
+            }
+        }
+    }
+
+    /// Stops what is idle for too long and forgets what is dead, until the child is to be stopped.
+    pub(super) async fn tidy(&self, core: &Core) {
+        let Some(idle) = (!core.settings.idle_stop.is_zero()).then_some(core.settings.idle_stop) else { return };
+        let mut ticks = interval((idle / 4).clamp(Duration::from_millis(50), Duration::from_secs(30)));
+        loop {
+            ticks.tick().await;
+            self.seats().retain(|seat| {
+                let old = seat.is_idle() && seat.taken().since.elapsed() >= idle;
+                if old {
+                    seat.quit();
+                }
+                !old && seat.is_good()
+            });
+        }
+    }
+
+    /// Forgets all of them.
+    pub(super) fn clear(&self) {
+        self.seats().clear();
+    }
+}
+
+async fn start(core: Arc<Core>, seat: Arc<Seat>, caller: Caller) {
+    let welcome = core.welcome.load_full();
+    let started = match welcome {
+        Some(welcome) => greeting::personal(&core, &caller.capabilities, &welcome).await,
+        None => Err("it is starting".into()),
+    };
+    let slot = match started {
+        Ok(instance) => Slot::Up(Arc::new(instance)),
+        Err(reason) => {
+            tracing::warn!(server = %core.server, "an instance for one caller does not start: {reason}");
+            Slot::Failed { reason, at: Instant::now() }
+        }
+    };
+    seat.slot.send_replace(slot);
+}
+
+/// A seat of this owner that can be had without further thought.
+fn free(seats: &[Arc<Seat>], owner: &Owner) -> Option<Arc<Seat>> {
+    let mut own = seats.iter().filter(|seat| seat.owner == *owner && seat.is_good());
+    own.find(|seat| owner.session.is_some() || seat.calls() == 0).cloned()
+}
+
+enum Room {
+    Share(Arc<Seat>),
+    New,
+}
+
+/// Where a call goes that found no free seat.
+fn room(seats: &mut Vec<Arc<Seat>>, core: &Core, owner: &Owner) -> Result<Room, Error> {
+    seats.retain(|seat| seat.is_good());
+    let most = core.settings.max_asking.max(1);
+    if owner.session.is_none() {
+        let same = |seat: &&Arc<Seat>| seat.owner.principal == owner.principal && seat.owner.session.is_none();
+        if seats.iter().filter(same).count() >= core.settings.asking_per_principal.max(1) {
+            // Their other instances were told other capabilities, so only idle ones can make room.
+            let own = seats.iter().filter(|seat| seat.owner == *owner);
+            if let Some(least) = own.min_by_key(|seat| seat.calls()) {
+                return Ok(Room::Share(Arc::clone(least)));
+            }
+            make_room(seats, |seat| same(&seat))?;
+        }
+    }
+    if seats.len() >= most {
+        let own = seats.iter().filter(|seat| seat.owner == *owner && owner.session.is_none());
+        let least = own.min_by_key(|seat| seat.calls()).map(Arc::clone);
+        match (make_room(seats, |_| true), least) {
+            (Ok(()), _) => {}
+            (Err(_), Some(least)) => return Ok(Room::Share(least)),
+            (Err(error), None) => return Err(error),
+        }
+    }
+    Ok(Room::New)
+}
+
+/// Stops the one of these that is idle for longest.
+fn make_room(seats: &mut Vec<Arc<Seat>>, of: impl Fn(&Arc<Seat>) -> bool) -> Result<(), Error> {
+    let idle = seats.iter().enumerate().filter(|(_, seat)| of(seat) && seat.is_idle());
+    let oldest = idle.min_by_key(|(_, seat)| seat.taken().since).map(|(at, _)| at);
+    let Some(oldest) = oldest else {
+        return Err(Error::Limited {
+            what: "too many instances of this server are in use",
+            retry_after: Duration::from_secs(5),
+        });
+    };
+    seats.swap_remove(oldest).quit();
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! Keeps what is watched here watched there.
+//!
+//! However many callers watch a resource, the child is asked once. What is wanted is read from the
+//! watchers each time something may have changed, and compared with what the child was told: so a
+//! watcher that comes or goes in the middle of that, an error, or a new process all end in the same
+//! comparison. After a restart changes may have been missed, so each resource is reported as
+//! changed once.
+//!
+//! A legacy child tells list changes unasked and has a request for each resource; a modern one tells
+//! everything in one subscription, which is replaced when it has to cover something else, the new
+//! one before the old one ends.
+
+use super::core::{Core, Plain};
+use super::failure::Failure;
+use super::greeting::us;
+use super::instance::Instance;
+use super::pending::Hears;
+use super::wire::Ticket;
+use mcp::handshake::modern_meta;
+use mcp::{Capabilities, Change, Era, Method, Raw};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+/// How long the child may take to answer about one resource.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long after a subscription ended by itself it is made again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+type Uris = BTreeSet<String>;
+
+/// What the child was told.
+#[derive(Default)]
+struct Told {
+    /// Resources it tells changes of.
+    subscribed: Uris,
+    /// Resources it told changes of before it was started again, and does not yet again.
+    owed: Uris,
+}
+
+impl Told {
+    /// All that is wanted was subscribed.
+    fn settle(&mut self, core: &Core) {
+        for uri in std::mem::take(&mut self.owed) {
+            core.watchers.tell(&Change::Updated(uri));
+        }
+    }
+}
+
+/// Runs until the child is to be stopped.
+pub(super) async fn follow(core: Arc<Core>) {
+    let Some(_presence) = core.enter() else { return };
+    let lives = async {
+        let mut told = Told::default();
+        let mut plain = core.plain.subscribe();
+        loop {
+            let Some(instance) = alive(&mut plain).await else { return };
+            tokio::select! {
+                _ = instance.died() => {}
+                () = live(&core, &instance, &mut told) => {}
+            }
+            told.owed.append(&mut told.subscribed);
+        }
+    };
+    tokio::select! {
+        () = core.stopped() => {}
+        () = lives => {}
+    }
+}
+
+/// The next instance that lives.
+async fn alive(plain: &mut watch::Receiver<Plain>) -> Option<Arc<Instance>> {
+    let up = plain.wait_for(|plain| matches!(plain, Plain::Up(instance) if !instance.is_dead())).await;
+    match up.as_deref() {
+        Ok(Plain::Up(instance)) => Some(Arc::clone(instance)),
+        _ => None,
+    }
+}
+
+/// For one life of the child.
+async fn live(core: &Core, instance: &Instance, told: &mut Told) {
+    match instance.era() {
+        Era::Legacy if instance.welcome.capabilities.subscribe => requests(core, instance, told).await,
+        Era::Legacy => {}
+        Era::Modern => listen(core, instance, told).await,
+    }
+    // Nothing more can be subscribed in this life.
+    std::future::pending::<()>().await;
+}
+
+async fn requests(core: &Core, instance: &Instance, told: &mut Told) {
+    // What the child refused is not asked for again before it is wanted anew.
+    let mut refused = Uris::new();
+    loop {
+        let wanted = core.watchers.uris();
+        refused.retain(|uri| wanted.contains(uri));
+        for uri in &wanted {
+            if told.subscribed.contains(uri) || refused.contains(uri) {
+                continue;
+            }
+            match about(instance, &Method::ResourcesSubscribe, uri).await {
+                Ok(()) => told.subscribed.insert(uri.clone()),
+                Err(failure) => {
+                    tracing::debug!(server = %core.server, "cannot subscribe to a resource: {failure}");
+                    refused.insert(uri.clone())
+                }
+            };
+        }
+        let gone: Vec<_> = told.subscribed.difference(&wanted).cloned().collect();
+        for uri in gone {
+            // If it fails, at worst there are notifications that nobody hears.
+            let _ = about(instance, &Method::ResourcesUnsubscribe, &uri).await;
+            told.subscribed.remove(&uri);
+        }
+        told.settle(core);
+        core.watched.notified().await;
+    }
+}
+
+async fn about(instance: &Instance, method: &Method, uri: &str) -> Result<(), Failure> {
+    let params = Raw::object([("uri", &Raw::of(uri))]);
+    let asking = instance.wire().request(method, &params);
+    timeout(PATIENCE, asking).await.unwrap_or_else(|_| Err(Failure::Died("it does not answer".into()))).map(drop)
+}
+
+async fn listen(core: &Core, instance: &Instance, told: &mut Told) {
+    let mut current: Option<Ticket> = None;
+    loop {
+        let wanted = core.watchers.uris();
+        if current.is_none() || wanted != told.subscribed {
+            let Ok(next) = subscribe(instance, &wanted).await else { return };
+            // The old one is cancelled by this.
+            current = Some(next);
+            told.subscribed = wanted;
+            told.settle(core);
+        }
+        let Some(ticket) = &mut current else { return };
+        tokio::select! {
+            () = core.watched.notified() => {}
+            ended = ticket.answer() => {
+                if let Err(failure) = ended {
+                    tracing::debug!(server = %core.server, "the server tells no changes: {failure}");
+                    return;
+                }
+                current = None;
+                sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn subscribe(instance: &Instance, uris: &Uris) -> Result<Ticket, Failure> {
+    let yes = Raw::of(&true);
+    let resources = Raw::of(uris);
+    let mut wanted = vec![("toolsListChanged", &yes), ("promptsListChanged", &yes), ("resourcesListChanged", &yes)];
+    if !uris.is_empty() {
+        wanted.push(("resourceSubscriptions", &resources));
+    }
+    let meta = modern_meta(None, &Capabilities::none(), None, &us());
+    let params = Raw::object([("_meta", &meta), ("notifications", &Raw::object(wanted))]);
+    let wire = instance.wire();
+    let mut ticket = wire.expect(wire.id(), Hears::Watchers)?;
+    ticket.send(&Method::Listen, &params).await?;
+    Ok(ticket)
+}
