@@ -28,11 +28,14 @@ pub(crate) fn read(method: &str, params: Option<Raw>) -> Result<Request, Error> 
     })
 }
 
+/// All values of a header by its lower-case name.
+type Headers<'f, 'a> = dyn Fn(&str) -> Vec<&'a [u8]> + 'f;
+
 /// Checks `_meta`, and over HTTP that the headers say the same; gives the client's capabilities.
 /// The order decides which error a request with several faults gets.
 pub(crate) fn check<'a>(
     request: &Request,
-    headers: Option<&dyn Fn(&str) -> Vec<&'a [u8]>>,
+    headers: Option<&Headers<'_, 'a>>,
 ) -> Result<Capabilities, Error> {
     let missing = |key| Error::InvalidParams(format!("`params._meta` must have {key:?}"));
     let meta = &request.meta;

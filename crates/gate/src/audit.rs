@@ -90,6 +90,8 @@ enum Entry {
     Flush(oneshot::Sender<()>),
 }
 
+/// How long lines are gathered before they are written together, unless each is waited for.
+const GATHER: Duration = Duration::from_millis(3);
 /// How many lines wait for the writer.
 const WAITING: usize = 8192;
 
@@ -193,10 +195,19 @@ impl Writer {
     }
 
     fn run(mut self, mut entries: mpsc::Receiver<Entry>) {
-        const BATCH: usize = 512;
+        const BATCH: usize = 2048;
         let mut batch = Vec::with_capacity(BATCH);
         let mut failing = false;
         while entries.blocking_recv_many(&mut batch, BATCH) > 0 {
+            if !self.settings.sync && !batch.iter().any(|entry| matches!(entry, Entry::Flush(_))) {
+                // Whoever hands a line over must not pay for waking us each time.
+                std::thread::sleep(GATHER);
+                while batch.len() < BATCH
+                    && let Ok(entry) = entries.try_recv()
+                {
+                    batch.push(entry);
+                }
+            }
             let mut text = Vec::new();
             let mut waiting = Vec::new();
             for entry in batch.drain(..) {

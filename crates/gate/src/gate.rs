@@ -11,7 +11,7 @@ use crate::registry::{Entry, ServerSettings};
 use crate::route::{Destination, Found};
 use arc_swap::ArcSwap;
 use mcp::seal::Sealer;
-use mcp::{About, Error, Raw, ServerCapabilities, State};
+use mcp::{About, Capabilities, Error, Raw, ServerCapabilities, State};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -287,7 +287,8 @@ impl Guarded {
     pub async fn about(&self, who: &Principal) -> Option<Arc<About>> {
         let snapshot = self.gate.snapshot();
         let servers = snapshot.servers_for(&self.to, who);
-        let ready = futures_util::future::join_all(servers.iter().map(|e| e.ready()));
+        let nobody = Capabilities::none();
+        let ready = futures_util::future::join_all(servers.iter().map(|e| e.ready(&nobody)));
         let _ = tokio::time::timeout(Duration::from_secs(10), ready).await;
         match (&self.to, servers.as_slice()) {
             (Destination::One(_), []) => None,
@@ -310,16 +311,16 @@ impl Guarded {
     /// says anything.
     pub fn check_mirrored<'a>(
         &self,
-        who: &Principal,
+        exchange: &Exchange,
         request: &mcp::Request,
         header: impl Fn(&str) -> Vec<&'a [u8]>,
     ) -> Result<(), Error> {
         let mcp::Target::Tool(name) = &request.target else { return Ok(()) };
         let snapshot = self.gate.snapshot();
-        let servers = snapshot.servers_for(&self.to, who);
+        let servers = snapshot.servers_for(&self.to, &exchange.principal);
         let joint = self.to == Destination::All && !snapshot.is_alone();
         for entry in servers {
-            let catalogue = entry.catalogue();
+            let catalogue = entry.catalogue(&exchange.capabilities);
             let named = |t: &&Arc<crate::ToolEntry>| {
                 if joint {
                     crate::joint::name(&entry.name, &t.name, false) == name.as_str()
@@ -329,7 +330,7 @@ impl Guarded {
             };
             let tool = if joint { catalogue.tools.iter().find(named) } else { catalogue.tool(name) };
             let Some(tool) = tool else { continue };
-            if snapshot.policy.allows(who, &entry.name, Kind::Tool, &tool.name, Some(tool.tier)) {
+            if snapshot.policy.allows(&exchange.principal, &entry.name, Kind::Tool, &tool.name, Some(tool.tier)) {
                 return mcp::header::check_params(&tool.mirrored, request.arguments.as_ref(), header);
             }
         }
@@ -365,6 +366,7 @@ fn joint_about(servers: &[Arc<Entry>]) -> About {
         state: State::Healthy,
         reason: String::new(),
         incarnation: 0,
+        varies: false,
         is_built_in: false,
         tools: Arc::default(),
     }

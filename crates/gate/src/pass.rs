@@ -55,7 +55,7 @@ pub(crate) async fn pass(passing: Passing) -> Result<Answer, Error> {
     let limit = snapshot.deadline(&to);
     let answering = async {
         // Which server and which entry of its catalogue; policy decides what exists for this caller.
-        let found = route::find(&gate, &snapshot, &to, &mut request, &exchange).await.inspect_err(|_| record.deny())?;
+        let found = route::find(&snapshot, &to, &mut request, &exchange).await.inspect_err(|_| record.deny())?;
         record.found(&found.server_name(), found.tool().map(|t| &t.name));
         // Limits per principal and tool; a dear call costs more.
         let cost = found.tool().map_or(1, |t| (t.cost)(request.arguments.as_ref()));

@@ -141,7 +141,9 @@ impl Policy {
 mod tests {
     use super::*;
 
-    fn policy(roles: &[(&str, &[&str], &[&str], Option<Tier>)]) -> Policy {
+    type Written<'a> = (&'a str, &'a [&'a str], &'a [&'a str], Option<Tier>);
+
+    fn policy(roles: &[Written<'_>]) -> Policy {
         let owned = |l: &[&str]| l.iter().map(|s| (*s).to_owned()).collect();
         let roles = roles
             .iter()

@@ -2,9 +2,9 @@
 
 use crate::catalogue::{Catalogue, ToolRules};
 use crate::metrics::Metrics;
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use futures_util::StreamExt as _;
-use mcp::{Call, Caller, Capabilities, Era, Interest, Server, State};
+use mcp::{Call, Caller, Capabilities, Era, Interest, Raw, Server, State};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +32,13 @@ pub(crate) struct Entry {
     pub(crate) key: String,
     pub(crate) server: Arc<dyn Server>,
     pub(crate) timeout: Option<Duration>,
+    rules: ToolRules,
+    /// What callers see that cannot be asked anything, which for most servers is what all see.
     catalogue: ArcSwap<Catalogue>,
+    /// What callers see that can be asked, once the first of them came.
+    asking: ArcSwapOption<Catalogue>,
+    /// Held while the above is read for the first time.
+    reading: tokio::sync::Mutex<()>,
     versions: watch::Sender<Versions>,
     keeper: std::sync::OnceLock<JoinHandle<()>>,
 }
@@ -61,26 +67,60 @@ impl Entry {
             key: settings.key,
             server: settings.server,
             timeout: settings.timeout,
+            rules: settings.tools,
             catalogue: ArcSwap::default(),
+            asking: ArcSwapOption::empty(),
+            reading: tokio::sync::Mutex::default(),
             versions: watch::Sender::new(Versions::default()),
             keeper: std::sync::OnceLock::new(),
         });
-        let keeper = tokio::spawn(keep(Arc::downgrade(&entry), settings.tools, metrics));
+        let keeper = tokio::spawn(keep(Arc::downgrade(&entry), metrics));
         // Nobody else sets it.
         let _ = entry.keeper.set(keeper);
         entry
     }
 
-    pub(crate) fn catalogue(&self) -> Arc<Catalogue> {
-        self.catalogue.load_full()
+    /// What a caller with these capabilities sees.
+    pub(crate) fn catalogue(&self, capabilities: &Capabilities) -> Arc<Catalogue> {
+        let asking = if capabilities.any() { self.asking.load_full() } else { None };
+        asking.unwrap_or_else(|| self.catalogue.load_full())
     }
 
     pub(crate) fn versions(&self) -> watch::Receiver<Versions> {
         self.versions.subscribe()
     }
 
-    /// Waits until the catalogue was read once, or the server turns out not to answer.
-    pub(crate) async fn ready(&self) {
+    /// Waits until the catalogue for such a caller was read once, or the server turns out not to
+    /// answer.
+    pub(crate) async fn ready(&self, capabilities: &Capabilities) {
+        self.ready_for_all().await;
+        if !capabilities.any() || self.asking.load().is_some() || !self.server.about().varies {
+            return;
+        }
+        let _reading = self.reading.lock().await;
+        if self.asking.load().is_none() {
+            self.read_asking().await;
+        }
+    }
+
+    /// Reads what callers see that can be asked. When it cannot be read, they see what all see.
+    async fn read_asking(&self) {
+        let generation = self.catalogue.load().generation;
+        let reading = Catalogue::read(&self.server, &self.rules, generation, || own_call(everything()));
+        match tokio::time::timeout(READ_DEADLINE, reading).await {
+            Ok(Ok(new)) => {
+                self.asking.store(Some(Arc::new(new)));
+            }
+            Ok(Err(error)) => {
+                tracing::info!(server = %self.name, %error, "what it offers to callers that can be asked cannot be read");
+            }
+            Err(_) => {
+                tracing::info!(server = %self.name, "what it offers to callers that can be asked was not told in time");
+            }
+        }
+    }
+
+    async fn ready_for_all(&self) {
         if self.versions.borrow().loaded {
             return;
         }
@@ -99,13 +139,20 @@ impl Drop for Entry {
     }
 }
 
+/// Of a client that can be asked whatever there is.
+fn everything() -> Capabilities {
+    let all = serde_json::json!({
+        "elicitation": { "form": {}, "url": {} }, "sampling": { "tools": {}, "context": {} }, "roots": { "listChanged": true } });
+    Capabilities::read(&Raw::of(&all)).unwrap_or_else(|_| Capabilities::none())
+}
+
 /// A call of the gate's own.
-pub(crate) fn own_call() -> Call {
+pub(crate) fn own_call(capabilities: Capabilities) -> Call {
     let caller = Caller {
         principal: "portcullis".into(),
         session: None,
         era: Era::Modern,
-        capabilities: Capabilities::none(),
+        capabilities,
         log_level: None,
         wants_progress: false,
         trace: None,
@@ -114,20 +161,27 @@ pub(crate) fn own_call() -> Call {
 }
 
 /// Reads the catalogue whenever the server says that something changed.
-async fn keep(entry: std::sync::Weak<Entry>, rules: ToolRules, metrics: Arc<Metrics>) {
+async fn keep(entry: std::sync::Weak<Entry>, metrics: Arc<Metrics>) {
     let Some((server, name)) = entry.upgrade().map(|e| (Arc::clone(&e.server), Arc::clone(&e.name))) else { return };
-    let mut changes = Arc::clone(&server).watch(Interest::lists(), own_call());
+    let mut changes = Arc::clone(&server).watch(Interest::lists(), own_call(Capabilities::none()));
     let mut retry = Duration::from_millis(250);
     loop {
         let about = server.about();
         metrics.server_is(&name, about.state, about.incarnation);
         let mut failed = false;
         if about.state.answers() {
-            let generation = entry.upgrade().map_or(0, |e| e.catalogue().generation) + 1;
-            let reading = Catalogue::read(&server, &rules, generation, own_call);
+            let Some((generation, rules)) =
+                entry.upgrade().map(|e| (e.catalogue.load().generation + 1, e.rules.clone()))
+            else {
+                return;
+            };
+            let reading = Catalogue::read(&server, &rules, generation, || own_call(Capabilities::none()));
             match tokio::time::timeout(READ_DEADLINE, reading).await {
                 Ok(Ok(new)) => {
                     let Some(entry) = entry.upgrade() else { return };
+                    if entry.asking.load().is_some() {
+                        entry.read_asking().await;
+                    }
                     entry.publish(new);
                     retry = Duration::from_millis(250);
                 }

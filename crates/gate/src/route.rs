@@ -4,7 +4,6 @@
 use crate::catalogue::{ListEntry, ToolEntry};
 use crate::exchange::Exchange;
 use crate::gate::{Gate, Snapshot};
-use crate::identity::Principal;
 use crate::joint;
 use crate::pass::kind_of;
 use crate::policy::Kind;
@@ -72,7 +71,6 @@ impl Found {
 const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(crate) async fn find(
-    gate: &Gate,
     snapshot: &Snapshot,
     to: &Destination,
     request: &mut Request,
@@ -96,8 +94,8 @@ pub(crate) async fn find(
     match (&request.method, &request.target) {
         (Method::ToolsCall, Target::Tool(name)) => {
             for entry in candidates(&servers, name, joint && !alone) {
-                wait(&entry, gate).await?;
-                let catalogue = entry.catalogue();
+                wait(&entry, exchange).await?;
+                let catalogue = entry.catalogue(&exchange.capabilities);
                 let own =
                     own_name(name, &entry.name, joint && !alone, || Box::new(catalogue.tools.iter().map(|t| &t.name)));
                 let Some(tool) = own.and_then(|own| catalogue.tool(&own)) else { continue };
@@ -115,8 +113,8 @@ pub(crate) async fn find(
         }
         (Method::PromptsGet | Method::Complete, Target::Prompt(name)) => {
             for entry in candidates(&servers, name, joint && !alone) {
-                wait(&entry, gate).await?;
-                let catalogue = entry.catalogue();
+                wait(&entry, exchange).await?;
+                let catalogue = entry.catalogue(&exchange.capabilities);
                 let own = own_name(name, &entry.name, joint && !alone, || {
                     Box::new(catalogue.prompts.iter().map(|p| &p.name))
                 });
@@ -133,14 +131,14 @@ pub(crate) async fn find(
             let uri = uri.clone();
             let allowed = |entry: &&Arc<Entry>| snapshot.policy().allows(who, &entry.name, Kind::Resource, &uri, None);
             let owners: Vec<_> = servers.iter().filter(allowed).cloned().collect();
-            let waiting = owners.iter().map(|e| e.ready());
+            let waiting = owners.iter().map(|e| e.ready(&exchange.capabilities));
             if joint {
                 let _ = tokio::time::timeout(PATIENCE, futures_util::future::join_all(waiting)).await;
             } else if let Some(entry) = owners.first() {
-                wait(entry, gate).await?;
+                wait(entry, exchange).await?;
             }
             let owners: Vec<_> = owners.into_iter().filter(|e| e.server.about().state.answers()).collect();
-            let owners = by_ownership(owners, &uri);
+            let owners = by_ownership(owners, &uri, exchange);
             if owners.is_empty() {
                 return Err(unknown());
             }
@@ -159,7 +157,7 @@ pub(crate) async fn find(
             if !matches!(request.method, Method::Other(_)) || !snapshot.allows_method(who, &entry.name, kind, name) {
                 return Err(unknown());
             }
-            wait(entry, gate).await?;
+            wait(entry, exchange).await?;
             Ok(Found::Server { entry: Arc::clone(entry), tool: None })
         }
     }
@@ -176,8 +174,8 @@ fn unknown(request: &Request) -> Error {
 }
 
 /// Waits for a server that is starting; a server that is down answers nothing.
-async fn wait(entry: &Arc<Entry>, _gate: &Gate) -> Result<(), Error> {
-    entry.ready().await;
+async fn wait(entry: &Arc<Entry>, exchange: &Exchange) -> Result<(), Error> {
+    entry.ready(&exchange.capabilities).await;
     let about = entry.server.about();
     if about.state.answers() || about.state == State::Starting {
         return Ok(());
@@ -246,19 +244,20 @@ fn rename(request: &mut Request, own: &str) {
 }
 
 /// Who lists the uri, else who has a template for it, else everybody in order of settings.
-fn by_ownership(servers: Vec<Arc<Entry>>, uri: &str) -> Vec<Arc<Entry>> {
+fn by_ownership(servers: Vec<Arc<Entry>>, uri: &str, exchange: &Exchange) -> Vec<Arc<Entry>> {
     if servers.len() < 2 {
         return servers;
     }
     let lists = |e: &&Arc<Entry>| {
-        let catalogue = e.catalogue();
+        let catalogue = e.catalogue(&exchange.capabilities);
         catalogue.resources.iter().any(|r| r.name.as_ref() == uri)
             || catalogue.templates.iter().any(|t| t.name.as_ref() == uri)
     };
     if let Some(owner) = servers.iter().find(lists) {
         return vec![Arc::clone(owner)];
     }
-    let fits = |e: &Arc<Entry>| e.catalogue().templates.iter().any(|t| template_fits(&t.name, uri));
+    let fits =
+        |e: &Arc<Entry>| e.catalogue(&exchange.capabilities).templates.iter().any(|t| template_fits(&t.name, uri));
     let (mut first, rest): (Vec<_>, Vec<_>) = servers.into_iter().partition(fits);
     first.extend(rest);
     first
@@ -307,12 +306,12 @@ impl Listing {
         request: &Request,
     ) -> Result<Raw, Error> {
         if self.joint {
-            let ready = self.servers.iter().map(|e| e.ready());
+            let ready = self.servers.iter().map(|e| e.ready(&exchange.capabilities));
             let _ = tokio::time::timeout(PATIENCE, futures_util::future::join_all(ready)).await;
         } else if let Some(entry) = self.servers.first() {
-            wait(entry, gate).await?;
+            wait(entry, exchange).await?;
         }
-        let items = items(snapshot, &self.servers, self.joint, &request.method, &exchange.principal);
+        let items = items(snapshot, &self.servers, self.joint, &request.method, exchange);
         let start = match request.params.get("cursor").filter(|c| c.kind() != mcp::Kind::Null) {
             None => 0,
             Some(cursor) => {
@@ -367,7 +366,7 @@ pub(crate) fn items(
     servers: &[Arc<Entry>],
     joint: bool,
     method: &Method,
-    who: &Principal,
+    exchange: &Exchange,
 ) -> Vec<Item> {
     let alone = snapshot.is_alone();
     let mut items = Vec::new();
@@ -376,9 +375,9 @@ pub(crate) fn items(
         if !entry.server.about().state.answers() {
             continue;
         }
-        let catalogue = entry.catalogue();
+        let catalogue = entry.catalogue(&exchange.capabilities);
         let mut push = |name: &Arc<str>, raw: &Raw, kind: Kind, tier| {
-            if !snapshot.policy().allows(who, &entry.name, kind, name, tier) {
+            if !snapshot.policy().allows(&exchange.principal, &entry.name, kind, name, tier) {
                 return;
             }
             let renamed = joint && !alone && matches!(kind, Kind::Tool | Kind::Prompt);

@@ -206,7 +206,7 @@ impl Guarded {
             return Err(Error::NotResumable("its server is not there any more"));
         };
         let (kind, name) = crate::pass::kind_of(&core.request);
-        let catalogue = entry.catalogue();
+        let catalogue = entry.catalogue(&exchange.capabilities);
         let own = core.request.target.name();
         let tool = catalogue
             .tools

@@ -99,7 +99,7 @@ fn view(gate: &Gate, to: &Destination, exchange: &Exchange) -> View {
     let number = |methods: &[Method]| {
         let mut hasher = DefaultHasher::new();
         for method in methods {
-            for item in items(&snapshot, &servers, joint, method, &exchange.principal) {
+            for item in items(&snapshot, &servers, joint, method, exchange) {
                 item.raw.bytes().hash(&mut hasher);
             }
         }

@@ -259,6 +259,7 @@ impl<S: Send + Sync + 'static> Builtin<S> {
             state: State::Healthy,
             reason: String::new(),
             incarnation: 0,
+            varies: false,
             is_built_in: true,
             tools: Arc::default(),
         };

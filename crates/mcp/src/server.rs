@@ -62,6 +62,9 @@ pub struct About {
     pub reason: String,
     /// Counts starts: a server with another number may offer other things.
     pub incarnation: u64,
+    /// Whether what it lists depends on what the caller can be asked: legacy servers are told once
+    /// per connection, and some list tools that ask only to clients that can be asked.
+    pub varies: bool,
     /// Whether it is one of ours.
     pub is_built_in: bool,
     /// What only a built-in server knows about its tools.

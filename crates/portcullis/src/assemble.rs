@@ -143,6 +143,7 @@ impl Server for Disabled {
             state: State::Disabled,
             reason: "switched off in the settings".into(),
             incarnation: 0,
+            varies: false,
             is_built_in: false,
             tools: Arc::default(),
         })

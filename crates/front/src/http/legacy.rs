@@ -23,7 +23,7 @@ pub(crate) const SESSION: &str = "mcp-session-id";
 pub(crate) async fn post(sessions: &Arc<Sessions>, arrival: &Arrival, incoming: Incoming) -> Answer {
     let session = match find_session(sessions, arrival) {
         Ok(session) => session,
-        Err(refused) => return refused,
+        Err(unknown) => return unknown.into_response(),
     };
     let revision = match revision(arrival, session.as_deref()) {
         Ok(revision) => revision,
@@ -59,15 +59,20 @@ fn failure(id: &Id, error: &Error) -> Answer {
     respond::failure(respond::status_of(error, Era::Legacy), Some(id), error, Era::Legacy)
 }
 
-fn no_session() -> Answer {
-    let error = Error::InvalidRequest("Session not found".into());
-    respond::failure(StatusCode::NOT_FOUND, None, &error, Era::Legacy)
+/// There is no such session, or it is somebody else's.
+struct UnknownSession;
+
+impl UnknownSession {
+    fn into_response(self) -> Answer {
+        let error = Error::InvalidRequest("Session not found".into());
+        respond::failure(StatusCode::NOT_FOUND, None, &error, Era::Legacy)
+    }
 }
 
-fn find_session(sessions: &Arc<Sessions>, arrival: &Arrival) -> Result<Option<Arc<HttpSession>>, Answer> {
+fn find_session(sessions: &Arc<Sessions>, arrival: &Arrival) -> Result<Option<Arc<HttpSession>>, UnknownSession> {
     let Some(sealed) = arrival.headers.get(SESSION) else { return Ok(None) };
     let sealed = sealed.to_str().unwrap_or_default();
-    sessions.find(&arrival.guarded, &arrival.path, &arrival.principal, sealed).map(Some).ok_or_else(no_session)
+    sessions.find(&arrival.guarded, &arrival.path, &arrival.principal, sealed).map(Some).ok_or(UnknownSession)
 }
 
 fn revision(arrival: &Arrival, session: Option<&HttpSession>) -> Result<Revision, Error> {
@@ -364,7 +369,7 @@ pub(crate) fn get(sessions: &Arc<Sessions>, arrival: &Arrival) -> Answer {
             let error = Error::InvalidRequest("Missing session ID".into());
             return respond::failure(StatusCode::BAD_REQUEST, None, &error, Era::Legacy);
         }
-        Err(refused) => return refused,
+        Err(unknown) => return unknown.into_response(),
     };
     let primed = session.core.revision >= Revision::V2025_11_25;
     let last = arrival.headers.get("last-event-id").and_then(|v| v.to_str().ok()).and_then(ring::parse_event_id);
@@ -391,7 +396,7 @@ pub(crate) fn delete(sessions: &Arc<Sessions>, arrival: &Arrival) -> Answer {
             let error = Error::InvalidRequest("Missing session ID".into());
             respond::failure(StatusCode::BAD_REQUEST, None, &error, Era::Legacy)
         }
-        Err(refused) => refused,
+        Err(unknown) => unknown.into_response(),
     }
 }
 

@@ -74,7 +74,7 @@ async fn answer(
         }
         Method::Listen => listen(arrival, id, request, &exchange, closing).await,
         _ => {
-            arrival.guarded.check_mirrored(&arrival.principal, &request, header)?;
+            arrival.guarded.check_mirrored(&exchange, &request, header)?;
             Ok(call(arrival, id, request, &exchange).await)
         }
     }

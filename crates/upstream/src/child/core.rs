@@ -60,6 +60,7 @@ impl Core {
             state: State::Starting,
             reason: String::new(),
             incarnation: 0,
+            varies: false,
             is_built_in: false,
             tools: Arc::default(),
         };
@@ -131,6 +132,7 @@ impl Core {
         about.info = named(welcome, &self.settings.name);
         about.capabilities = welcome.capabilities.clone();
         about.instructions.clone_from(&welcome.instructions);
+        about.varies = welcome.revision.era() == Era::Legacy;
         about.state = State::Healthy;
         about.reason.clear();
         about.incarnation += 1;

@@ -238,12 +238,17 @@ fn room(seats: &mut Vec<Arc<Seat>>, core: &Core, owner: &Owner) -> Result<Room, 
     let most = core.settings.max_asking.max(1);
     if owner.session.is_none() {
         let same = |seat: &&Arc<Seat>| seat.owner.principal == owner.principal && seat.owner.session.is_none();
-        if seats.iter().filter(same).count() >= core.settings.asking_per_principal.max(1) {
-            // Their other instances were told other capabilities, so only idle ones can make room.
-            let own = seats.iter().filter(|seat| seat.owner == *owner);
-            if let Some(least) = own.min_by_key(|seat| seat.calls()) {
-                return Ok(Room::Share(Arc::clone(least)));
-            }
+        let all = core.settings.asking_per_principal.max(1);
+        let full = seats.iter().filter(same).count() >= all;
+        let own = || seats.iter().filter(|seat| seat.owner == *owner);
+        // Half of the places are kept for other clients of the same principal, whose instances have
+        // to be told other capabilities.
+        if (full || own().count() >= all.div_ceil(2))
+            && let Some(least) = own().min_by_key(|seat| seat.calls())
+        {
+            return Ok(Room::Share(Arc::clone(least)));
+        }
+        if full {
             make_room(seats, |seat| same(&seat))?;
         }
     }

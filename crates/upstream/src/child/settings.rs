@@ -33,7 +33,8 @@ pub struct Settings {
     pub idle_stop: Duration,
     /// How many such instances there are at most.
     pub max_asking: usize,
-    /// How many of them one principal without a session has at most.
+    /// How many of them one principal without a session has at most, half of them for one kind of
+    /// client.
     pub asking_per_principal: usize,
     /// When it is started again.
     pub backoff: Backoff,
@@ -58,7 +59,7 @@ impl Settings {
             queue_bytes: 4 << 20,
             idle_stop: Duration::from_secs(600),
             max_asking: 32,
-            asking_per_principal: 4,
+            asking_per_principal: 8,
             backoff: Backoff { first: Duration::from_millis(250), most: Duration::from_secs(30) },
             era: None,
             discover_timeout: Duration::from_secs(5),
