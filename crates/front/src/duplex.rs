@@ -44,7 +44,7 @@ impl Duplex {
     ) -> (Arc<Self>, mpsc::Receiver<Bytes>) {
         let (out, messages) = mpsc::channel(WAITING);
         let session = Session::new(
-            guarded.gate().next_id(),
+            name(&guarded),
             Arc::clone(&principal),
             Revision::WITHOUT_HEADER,
             Capabilities::none(),
@@ -166,7 +166,7 @@ impl Duplex {
             let about = self.guarded.about(&self.principal).await;
             let about = about.ok_or_else(|| Error::UnknownMethod(Method::Initialize.to_string()))?;
             let session = Session::new(
-                self.guarded.gate().next_id(),
+                name(&self.guarded),
                 Arc::clone(&self.principal),
                 hello.revision,
                 hello.capabilities,
@@ -383,6 +383,11 @@ impl Duplex {
         let all = async { while calls.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(grace, all).await;
     }
+}
+
+/// Names a session that lives and ends with its connection.
+fn name(guarded: &Guarded) -> Arc<str> {
+    format!("connection-{}", guarded.gate().next_id()).into()
 }
 
 fn bad_message(bad: &BadMessage) -> Raw {

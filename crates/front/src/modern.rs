@@ -33,10 +33,7 @@ type Headers<'f, 'a> = dyn Fn(&str) -> Vec<&'a [u8]> + 'f;
 
 /// Checks `_meta`, and over HTTP that the headers say the same; gives the client's capabilities.
 /// The order decides which error a request with several faults gets.
-pub(crate) fn check<'a>(
-    request: &Request,
-    headers: Option<&Headers<'_, 'a>>,
-) -> Result<Capabilities, Error> {
+pub(crate) fn check<'a>(request: &Request, headers: Option<&Headers<'_, 'a>>) -> Result<Capabilities, Error> {
     let missing = |key| Error::InvalidParams(format!("`params._meta` must have {key:?}"));
     let meta = &request.meta;
     let version = meta.revision.as_deref().ok_or_else(|| missing(mcp::request::key::PROTOCOL_VERSION))?;

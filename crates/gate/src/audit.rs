@@ -5,11 +5,13 @@
 //! `Drop`, so that no dropped or panicking call loses it, into a place that was reserved before the
 //! call began: what cannot be recorded does not happen. One thread of its own writes.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot};
 
@@ -31,27 +33,29 @@ pub struct AuditSettings {
 }
 
 /// One line. Members that say nothing are left out.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[allow(missing_docs)]
 pub(crate) struct Line {
-    pub time: String,
+    #[serde(serialize_with = "rfc3339")]
+    pub time: SystemTime,
     pub boot: String,
     pub instance: String,
     pub seq: u64,
     pub prev: String,
-    /// One call; it may have several exchanges.
-    pub call_id: String,
+    /// One call; it may have several exchanges. Counts within `boot`, like `exchange`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call_id: Option<u64>,
     /// One exchange with the caller.
-    pub exchange: String,
+    pub exchange: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub era: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub principal: Option<String>,
+    pub principal: Option<Arc<str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub address: Option<String>,
+    pub address: Option<IpAddr>,
     pub front: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub server: Option<String>,
+    pub server: Option<Arc<str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,6 +74,40 @@ pub(crate) struct Line {
     pub duration_ms: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
+}
+
+impl Line {
+    /// A line about something that begins now.
+    pub(crate) fn now(front: &'static str, exchange: u64) -> Self {
+        Self {
+            time: SystemTime::now(),
+            boot: String::new(),
+            instance: String::new(),
+            seq: 0,
+            prev: String::new(),
+            call_id: None,
+            exchange,
+            era: None,
+            principal: None,
+            address: None,
+            front,
+            server: None,
+            method: None,
+            target: None,
+            arguments_sha256: None,
+            arguments: None,
+            decision: "",
+            outcome: "",
+            error: None,
+            bytes: 0,
+            duration_ms: 0.0,
+            trace_id: None,
+        }
+    }
+}
+
+fn rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&humantime::format_rfc3339_micros(*time))
 }
 
 /// Takes lines to the writer.
@@ -389,11 +427,9 @@ pub(crate) fn hash(bytes: &[u8]) -> String {
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    let digit = |n: u8| DIGITS.get(usize::from(n & 15)).copied().unwrap_or('0');
+    bytes.iter().flat_map(|b| [digit(b >> 4), digit(*b)]).collect()
 }
 
 #[cfg(test)]
@@ -415,7 +451,7 @@ mod tests {
         let audit = Audit::open(settings).unwrap();
         for _ in 0..lines {
             let slot = audit.reserve().await.unwrap();
-            drop(slot.send(Line { time: "t".into(), outcome: "ok", ..Line::default() }));
+            drop(slot.send(Line { outcome: "ok", ..Line::now("http", 1) }));
         }
         audit.flush().await;
     }

@@ -42,7 +42,7 @@ pub enum Asking {
 #[derive(Clone, Debug)]
 pub struct Exchange {
     /// Names it in the audit.
-    pub id: Arc<str>,
+    pub id: u64,
     /// Who calls.
     pub principal: Arc<Principal>,
     /// From where; nothing on stdio.

@@ -187,14 +187,11 @@ impl Gate {
             return;
         }
         let line = crate::audit::Line {
-            time: humantime::format_rfc3339_micros(std::time::SystemTime::now()).to_string(),
-            exchange: self.next_id().to_string(),
-            address: address.map(|a| a.to_string()),
-            front: front.as_str(),
+            address,
             target: Some(path.chars().take(256).collect()),
             decision: "deny",
             outcome: reason,
-            ..crate::audit::Line::default()
+            ..crate::audit::Line::now(front.as_str(), self.next_id())
         };
         match self.audit.try_reserve() {
             Some(slot) => drop(slot.send(line)),
@@ -243,10 +240,9 @@ impl Gate {
         &self.owner
     }
 
-    /// A name that this process gives only once.
-    pub fn next_id(&self) -> Arc<str> {
-        let n = self.ids.fetch_add(1, Ordering::Relaxed);
-        format!("{}-{n:x}", self.owner.get(..8).unwrap_or_default()).into()
+    /// A number that this process gives only once: names calls and exchanges.
+    pub fn next_id(&self) -> u64 {
+        self.ids.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Whether somebody who was let in before still would be, and as whom.

@@ -15,36 +15,34 @@ impl Glob {
         if self.0.as_ref() == "*" {
             return true;
         }
-        let pattern: Vec<char> = self.0.chars().collect();
-        let text: Vec<char> = text.chars().collect();
-        let (mut p, mut t) = (0, 0);
-        // Where to go back to: after the last star, and the text it has swallowed so far.
-        let mut back: Option<(usize, usize)> = None;
-        while t < text.len() {
-            match pattern.get(p) {
-                Some('*') => {
-                    back = Some((p + 1, t));
-                    p += 1;
+        let (mut pattern, mut rest) = (self.0.chars(), text.chars());
+        // Where to go back to: after the last star, and at the text it has not swallowed yet.
+        let mut back = None;
+        loop {
+            let (mut p, mut t) = (pattern.clone(), rest.clone());
+            match (p.next(), t.next()) {
+                (None, None) => return true,
+                (Some('*'), _) => {
+                    back = Some((p.clone(), rest.clone()));
+                    pattern = p;
+                    continue;
                 }
-                Some('?') => {
-                    p += 1;
-                    t += 1;
+                (Some('?'), Some(_)) => {
+                    (pattern, rest) = (p, t);
+                    continue;
                 }
-                Some(c) if text.get(t) == Some(c) => {
-                    p += 1;
-                    t += 1;
+                (Some(a), Some(b)) if a == b => {
+                    (pattern, rest) = (p, t);
+                    continue;
                 }
-                _ => match &mut back {
-                    Some((after, swallowed)) => {
-                        *swallowed += 1;
-                        p = *after;
-                        t = *swallowed;
-                    }
-                    None => return false,
-                },
+                _ => {}
             }
+            let Some((after, swallowed)) = &mut back else { return false };
+            if swallowed.next().is_none() {
+                return false;
+            }
+            (pattern, rest) = (after.clone(), swallowed.clone());
         }
-        pattern.iter().skip(p).all(|c| *c == '*')
     }
 }
 

@@ -113,9 +113,7 @@ impl Policy {
     /// Whether the principal may do this. `tier` is that of a tool, `None` for everything else.
     pub(crate) fn allows(&self, who: &Principal, server: &str, kind: Kind, name: &str, tier: Option<Tier>) -> bool {
         let Some(roles) = &self.roles else { return true };
-        let default = [String::from("default")];
-        let names = if who.roles.is_empty() { &default[..] } else { &who.roles };
-        let mine = || names.iter().filter_map(|n| roles.get(n));
+        let mine = || roles_of(who).filter_map(|n| roles.get(n));
         if mine().any(|role| role.deny.iter().any(|r| r.covers(server, kind, name))) {
             return false;
         }
@@ -131,10 +129,14 @@ impl Policy {
     /// Whether the principal may know that this server exists.
     pub(crate) fn allows_some(&self, who: &Principal, server: &str) -> bool {
         let Some(roles) = &self.roles else { return true };
-        let default = [String::from("default")];
-        let names = if who.roles.is_empty() { &default[..] } else { &who.roles };
-        names.iter().filter_map(|n| roles.get(n)).any(|role| role.allow.iter().any(|r| r.server.matches(server)))
+        roles_of(who).filter_map(|n| roles.get(n)).any(|role| role.allow.iter().any(|r| r.server.matches(server)))
     }
+}
+
+/// The names of a principal's roles.
+fn roles_of(who: &Principal) -> impl Iterator<Item = &str> {
+    let default = if who.roles.is_empty() { Some("default") } else { None };
+    who.roles.iter().map(String::as_str).chain(default)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::exchange::Exchange;
 use crate::metrics::{InFlight, Metrics};
 use mcp::{Error, Kind, Raw, Request};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 use tokio::sync::oneshot;
 
 pub(crate) struct Record {
@@ -35,10 +35,9 @@ impl Record {
         metrics: &Arc<Metrics>,
         exchange: &Exchange,
         request: &Request,
-        call_id: &str,
+        call_id: u64,
     ) -> Arc<Self> {
         let line = audit.is_on().then(|| Box::new(line_of(audit, exchange, request, call_id)));
-        let nothing: Arc<str> = Arc::from("");
         Arc::new(Self {
             audit: audit.clone(),
             metrics: Arc::clone(metrics),
@@ -48,8 +47,8 @@ impl Record {
             state: Mutex::new(State {
                 slot: None,
                 line,
-                server: Arc::clone(&nothing),
-                tool: nothing,
+                server: Arc::default(),
+                tool: Arc::default(),
                 denied: false,
                 finished: false,
             }),
@@ -106,7 +105,7 @@ impl Record {
         let seconds = self.begun.elapsed().as_secs_f64();
         self.metrics.end(&state.server, &state.tool, self.front, outcome, seconds);
         let mut line = state.line.take()?;
-        line.server = Some(state.server.to_string()).filter(|s| !s.is_empty());
+        line.server = Some(Arc::clone(&state.server)).filter(|s| !s.is_empty());
         line.decision = if state.denied { "deny" } else { "allow" };
         line.outcome = outcome;
         line.error = error;
@@ -138,20 +137,17 @@ fn log_text(error: &Error) -> String {
     }
 }
 
-fn line_of(audit: &Audit, exchange: &Exchange, request: &Request, call_id: &str) -> Line {
+fn line_of(audit: &Audit, exchange: &Exchange, request: &Request, call_id: u64) -> Line {
     let target = request.target.name();
     let mut line = Line {
-        time: humantime::format_rfc3339_micros(SystemTime::now()).to_string(),
-        call_id: call_id.to_owned(),
-        exchange: exchange.id.to_string(),
+        call_id: Some(call_id),
         era: Some(exchange.era.as_str()),
-        principal: Some(exchange.principal.name.to_string()),
-        address: exchange.address.map(|a| a.to_string()),
-        front: exchange.front.as_str(),
+        principal: Some(Arc::clone(&exchange.principal.name)),
+        address: exchange.address,
         method: Some(request.method.as_str().chars().take(128).collect()),
         target: (!target.is_empty()).then(|| target.chars().take(512).collect()),
         trace_id: exchange.trace_id(),
-        ..Line::default()
+        ..Line::now(exchange.front.as_str(), exchange.id)
     };
     if let Some(arguments) = &request.arguments {
         if audit.arguments {

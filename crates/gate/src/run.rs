@@ -70,7 +70,7 @@ pub(crate) struct Core {
     facts: Arc<Facts>,
     pub(crate) exchange: Arc<Exchange>,
     request: Request,
-    call_id: Arc<str>,
+    call_id: u64,
     /// Answers that came with retries so far, for a request that is run again.
     so_far: HashMap<String, Raw>,
     /// The place among the held calls, while it is held.
@@ -140,12 +140,12 @@ impl Guarded {
         }
     }
 
-    fn record(&self, request: &Request, exchange: &Exchange, call_id: &str) -> Arc<Record> {
+    fn record(&self, request: &Request, exchange: &Exchange, call_id: u64) -> Arc<Record> {
         Record::open(self.gate.audit(), self.gate.metrics(), exchange, request, call_id)
     }
 
-    fn begin(&self, request: Request, exchange: &Arc<Exchange>, given: HashMap<String, Raw>, call_id: Arc<str>) -> Run {
-        let record = self.record(&request, exchange, &call_id);
+    fn begin(&self, request: Request, exchange: &Arc<Exchange>, given: HashMap<String, Raw>, call_id: u64) -> Run {
+        let record = self.record(&request, exchange, call_id);
         let (call, ears) = call_of(exchange, request.meta.progress_token.is_some(), given.clone());
         let facts = Arc::<Facts>::default();
         let future = pass(Passing {
@@ -183,7 +183,7 @@ impl Guarded {
         if let Err(error) = self.still_allowed(&core, exchange) {
             return self.refuse(&request, exchange, error);
         }
-        let record = self.record(&request, exchange, &core.call_id);
+        let record = self.record(&request, exchange, core.call_id);
         record.found(&core.facts.known().server.clone(), None);
         core.place = None;
         core.facts.known().running = exchange.principal.usage.running.take(None);
@@ -225,7 +225,7 @@ impl Guarded {
     }
 
     fn refuse(&self, request: &Request, exchange: &Arc<Exchange>, error: Error) -> Run {
-        let record = self.record(request, exchange, &self.gate.next_id());
+        let record = self.record(request, exchange, self.gate.next_id());
         record.deny();
         Run::new(&self.gate, record, None, Some(error), Vec::new())
     }
