@@ -47,6 +47,25 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
+/// For the fuzz target: cuts what a child wrote into lines of at most `most` bytes and reads each
+/// as the instances do; gives how many messages there were.
+#[doc(hidden)]
+pub async fn read_output(output: &[u8], most: usize) -> usize {
+    let mut lines = lines::Lines::new(output, most);
+    let mut messages = 0;
+    while let Ok(Some(line)) = lines.next().await {
+        match line {
+            lines::Line::Text(text) => {
+                messages += usize::from(mcp::Incoming::parse(text, &mcp::Limits::OUTBOUND).is_ok());
+            }
+            lines::Line::TooLong { head, tail, .. } => {
+                lines::id_of(&head, &tail);
+            }
+        }
+    }
+    messages
+}
+
 /// A server that runs as a process. Dropping it ends the process as [`Child::stop`] does, without
 /// waiting for that.
 pub struct Child {
