@@ -57,8 +57,9 @@ impl Page {
                     "down"
                 };
                 let mut body = serde_json::json!({ "status": status });
-                if who.is_some() {
-                    let servers: serde_json::Map<_, _> = states
+                if let Some(who) = who {
+                    let servers: serde_json::Map<_, _> = gate
+                        .states_for(who)
                         .iter()
                         .map(|(name, about)| {
                             let state = serde_json::json!({

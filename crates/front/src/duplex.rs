@@ -16,7 +16,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 /// How many messages wait for a client that reads slowly, before the calls wait as well.
 pub(crate) const WAITING: usize = 256;
@@ -66,6 +66,16 @@ impl Duplex {
 
     fn session(&self) -> Arc<Session> {
         Arc::clone(&self.session.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The gate it leads through.
+    pub(crate) fn gate(&self) -> &gate::Gate {
+        self.guarded.gate()
+    }
+
+    /// Where it leads.
+    pub(crate) fn destination(&self) -> &gate::Destination {
+        self.guarded.destination()
     }
 
     /// The principal that opened it.
@@ -163,6 +173,8 @@ impl Duplex {
     async fn initialize(self: &Arc<Self>, id: &Id, params: Option<Raw>) {
         let result = async {
             let hello = handshake::Hello::read(&params.unwrap_or_else(Raw::empty_object))?;
+            let exchange = self.legacy_exchange(&self.session(), false);
+            self.through(Request::ours(Method::Initialize, Raw::empty_object()), &exchange).await?;
             let about = self.guarded.about(&self.principal).await;
             let about = about.ok_or_else(|| Error::UnknownMethod(Method::Initialize.to_string()))?;
             let session = Session::new(
@@ -204,7 +216,12 @@ impl Duplex {
             match event {
                 Event::Done(reply) => {
                     if reply.is_ok() && session.after(&request) {
-                        self.watch_uris(session, &exchange);
+                        session.watch_uris_by(None);
+                        let uris = session.uris();
+                        if !uris.is_empty() {
+                            let task = self.watch(session, Interest { uris, ..Interest::default() }, &exchange);
+                            session.watch_uris_by(task);
+                        }
                     }
                     return self.send(&frame::legacy_response(id, request.method.as_str(), &reply)).await;
                 }
@@ -235,6 +252,7 @@ impl Duplex {
                 trace: None,
             });
             if request.method == Method::Discover {
+                self.through(request, &exchange).await?;
                 let about = self.guarded.about(&self.principal).await;
                 let about = about.ok_or_else(|| Error::UnknownMethod(method.clone()))?;
                 return Ok(message::response(id, &handshake::discover_result(&about)));
@@ -293,38 +311,24 @@ impl Duplex {
 
     fn watch_lists(self: &Arc<Self>) {
         let session = self.session();
-        let exchange = self.legacy_exchange(&session, false);
-        self.watch(&session, Interest::lists(), &exchange, None);
+        if session.begin_watching_lists() {
+            let exchange = self.legacy_exchange(&session, false);
+            self.watch(&session, Interest::lists(), &exchange);
+        }
     }
 
-    fn watch_uris(self: &Arc<Self>, session: &Arc<Session>, exchange: &Arc<Exchange>) {
-        let uris = session.uris();
-        self.watch(session, Interest { uris: uris.clone(), ..Interest::default() }, exchange, Some(uris));
-    }
-
-    /// Tells of changes until the session ends or, for single resources, until others are watched.
-    fn watch(
-        self: &Arc<Self>,
-        session: &Arc<Session>,
-        interest: Interest,
-        exchange: &Arc<Exchange>,
-        uris: Option<Vec<String>>,
-    ) {
+    /// Tells of changes until the session ends.
+    fn watch(&self, session: &Session, interest: Interest, exchange: &Arc<Exchange>) -> Option<AbortHandle> {
         let mut changes = match self.guarded.watch(interest, exchange) {
             Ok(changes) => changes,
             Err(error) => {
                 tracing::info!(%error, "a client gets no changes");
-                return;
+                return None;
             }
         };
-        let (weak, out) = (Arc::downgrade(session), self.out.clone());
-        session.spawn(async move {
+        let out = self.out.clone();
+        let task = session.spawn(async move {
             while let Some(change) = changes.next().await {
-                let Some(session) = weak.upgrade() else { return };
-                if uris.as_ref().is_some_and(|before| session.uris() != *before) {
-                    return;
-                }
-                drop(session);
                 if let Some((method, params)) = gate::notification(&change) {
                     let message = message::notification(method, params.as_ref());
                     if out.send(message.single_line()).await.is_err() {
@@ -333,6 +337,18 @@ impl Duplex {
                 }
             }
         });
+        Some(task)
+    }
+
+    /// What the front answers itself goes through the gate like any other request: audit and
+    /// limits.
+    async fn through(&self, request: Request, exchange: &Arc<Exchange>) -> Result<(), Error> {
+        let mut run = self.guarded.pass(request, exchange);
+        loop {
+            if let Event::Done(reply) = run.next().await {
+                return reply.map(drop);
+            }
+        }
     }
 
     /// Several messages at once (2025-03-26). Each passes the gate by itself.

@@ -102,6 +102,18 @@ pub(crate) struct Arrival {
 }
 
 impl Arrival {
+    /// Writes down that something was refused although its sender was let in.
+    fn note_refused(&self, reason: &'static str) {
+        let gate = self.guarded.gate();
+        gate.refused(Front::Http, Some(self.address), Some(&self.principal), &self.path, reason);
+    }
+
+    /// The same, with the answer to it.
+    fn refused(&self, reason: &'static str, answer: Answer) -> Answer {
+        self.note_refused(reason);
+        answer
+    }
+
     /// All values of a header.
     fn header(&self, name: &str) -> Vec<&[u8]> {
         self.headers.get_all(name).iter().map(http::HeaderValue::as_bytes).collect()
@@ -169,7 +181,7 @@ impl Http {
         let path = request.uri().path().to_owned();
         let place = self.place(&path, settings);
         let refuse = |refusal: Refusal| {
-            self.gate.refused(Front::Http, Some(address), &path, refusal.reason());
+            self.gate.refused(Front::Http, Some(address), None, &path, refusal.reason());
             let reason = refusal.reason();
             let response = refusal.into_response();
             tracing::info!(route = %path, status = response.status().as_u16(), client = %address, reason, "refused");
@@ -265,7 +277,7 @@ impl Http {
                 }
             }
             (Place::Mcp(_), _) => refuse(Refusal::Method { allow: "POST, GET, DELETE" }),
-            (Place::Sse(to), Method::GET) => self.connections.open(&arrival, &to, self.closing.subscribe()),
+            (Place::Sse(_), Method::GET) => self.connections.open(&arrival, self.closing.subscribe()),
             (Place::Messages(_), Method::POST) => match self.read(&arrival, body, settings).await {
                 Ok(bytes) => self.connections.post(&arrival, parts.uri.query(), bytes),
                 Err(refusal) => refuse(refusal),
@@ -333,9 +345,7 @@ impl Http {
         let incoming = match Incoming::parse(bytes, &Limits::INBOUND) {
             Ok(incoming) => incoming,
             Err(bad) => {
-                let era =
-                    if matches!(named, Some(Some(r)) if r.era() == Era::Modern) { Era::Modern } else { Era::Legacy };
-                return respond::json(StatusCode::BAD_REQUEST, &bad_message(&bad, era));
+                return arrival.refused("invalid", respond::json(StatusCode::BAD_REQUEST, &bad_message(&bad)));
             }
         };
         let enveloped = matches!(&incoming, Incoming::One(Message::Request { params, .. }) if crate::modern::has_envelope(params.as_ref()));
@@ -377,7 +387,7 @@ async fn told(switch: &mut watch::Receiver<bool>) {
 }
 
 /// What something that is no message is answered with.
-fn bad_message(bad: &BadMessage, _era: Era) -> Raw {
+pub(crate) fn bad_message(bad: &BadMessage) -> Raw {
     let (id, code) = match bad {
         BadMessage::Json(_) => (None, code::PARSE_ERROR),
         BadMessage::Envelope { id, .. } => (id.as_ref(), code::INVALID_REQUEST),

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 pub(crate) struct Session {
     /// Names it: for whom questions are, and in records.
@@ -33,6 +33,9 @@ struct State {
     running: HashMap<Id, Arc<Notify>>,
     questions: HashMap<Id, Open>,
     uris: BTreeSet<String>,
+    /// What tells of changes of these uris.
+    watching_uris: Option<AbortHandle>,
+    watching_lists: bool,
     closed: bool,
 }
 
@@ -192,10 +195,24 @@ impl Session {
     }
 
     /// Runs a task for as long as the session lasts.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
-        tasks.spawn(task);
+        tasks.spawn(task)
+    }
+
+    /// True the first time: lists are watched once per session.
+    pub(crate) fn begin_watching_lists(&self) -> bool {
+        !std::mem::replace(&mut self.state().watching_lists, true)
+    }
+
+    /// The changes of the uris that the client subscribed to go through this task from now on, and
+    /// no longer through the one before.
+    pub(crate) fn watch_uris_by(&self, task: Option<AbortHandle>) {
+        let before = std::mem::replace(&mut self.state().watching_uris, task);
+        if let Some(before) = before {
+            before.abort();
+        }
     }
 
     /// Lets go of questions that nobody answers.

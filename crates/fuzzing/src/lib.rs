@@ -6,8 +6,11 @@ use mcp::seal::{Purpose, Sealer};
 use mcp::{BadMessage, Incoming, Kind, Limits, Message, Raw, Request, header, scan, sse};
 use serde_json::Value;
 
+/// A name and what it checks.
+pub type Target = (&'static str, fn(&[u8]));
+
 /// All targets by name.
-pub const TARGETS: [(&str, fn(&[u8])); 6] = [
+pub const TARGETS: [Target; 6] = [
     ("envelope", envelope),
     ("head", head),
     ("headers", headers),

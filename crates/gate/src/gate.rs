@@ -181,13 +181,21 @@ impl Gate {
     }
 
     /// Writes down that a front refused something before it became a request.
-    pub fn refused(&self, front: Front, address: Option<IpAddr>, path: &str, reason: &'static str) {
+    pub fn refused(
+        &self,
+        front: Front,
+        address: Option<IpAddr>,
+        who: Option<&Principal>,
+        path: &str,
+        reason: &'static str,
+    ) {
         self.metrics.refused(front.as_str(), reason);
         if !self.audit.is_on() {
             return;
         }
         let line = crate::audit::Line {
             address,
+            principal: who.map(|p| Arc::clone(&p.name)),
             target: Some(path.chars().take(256).collect()),
             decision: "deny",
             outcome: reason,
@@ -220,6 +228,12 @@ impl Gate {
         self.snapshot.load().servers.iter().map(|e| (Arc::clone(&e.name), e.server.about())).collect()
     }
 
+    /// The same of the servers that this principal may know of.
+    pub fn states_for(&self, who: &Principal) -> Vec<(Arc<str>, Arc<About>)> {
+        let servers = self.snapshot.load().servers_for(&Destination::All, who);
+        servers.iter().map(|e| (Arc::clone(&e.name), e.server.about())).collect()
+    }
+
     /// All numbers of this process.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
@@ -247,7 +261,7 @@ impl Gate {
 
     /// Whether somebody who was let in before still would be, and as whom.
     pub fn still_admits(&self, who: &Principal) -> Option<Arc<Principal>> {
-        self.snapshot.load().identity.current(&who.name)
+        self.snapshot.load().identity.current(who)
     }
 
     /// Told whenever other settings came into force.
@@ -432,13 +446,9 @@ impl Snapshot {
         self.policy.is_written() && self.policy.allows(who, server, kind, name, None)
     }
 
-    /// How long a call may take.
-    pub(crate) fn deadline(&self, to: &Destination) -> Duration {
-        match to {
-            Destination::One(name) => self.by_name.get(name).and_then(|e| e.timeout),
-            Destination::All => self.servers.iter().filter_map(|e| e.timeout).max().map(|t| t.max(self.timeout)),
-        }
-        .unwrap_or(self.timeout)
+    /// How long a call may take, to this server if it is known.
+    pub(crate) fn deadline(&self, server: Option<&Arc<Entry>>) -> Duration {
+        server.and_then(|entry| entry.timeout).unwrap_or(self.timeout)
     }
 
     /// Takes what a call costs from the principal's buckets.

@@ -112,7 +112,7 @@ pub(crate) async fn sweep(gate: Weak<Gate>) {
         tick.tick().await;
         let Some(gate) = gate.upgrade() else { return };
         let snapshot = gate.snapshot();
-        gate.held.sweep(|call| snapshot.identity().still_knows(&call.core.exchange.principal.name));
+        gate.held.sweep(|call| snapshot.identity().current(&call.core.exchange.principal).is_some());
         gate.metrics().held.set(i64::try_from(gate.held.len()).unwrap_or(i64::MAX));
     }
 }

@@ -13,6 +13,8 @@ pub struct Principal {
     pub name: Arc<str>,
     /// Names of roles.
     pub roles: Vec<String>,
+    /// The token it was let in with.
+    token: Option<TokenHash>,
     /// What it has under way now.
     pub(crate) usage: Usage,
 }
@@ -52,7 +54,7 @@ impl Drop for Place {
 impl Principal {
     /// Somebody of that name with these roles.
     pub fn named(name: &str, roles: Vec<String>) -> Self {
-        Self { name: name.into(), roles, usage: Usage::default() }
+        Self { name: name.into(), roles, token: None, usage: Usage::default() }
     }
 }
 
@@ -101,6 +103,7 @@ impl Identity {
         let kept = |name: &str| before?.tokens.iter().map(|(_, p)| p).find(|p| p.name.as_ref() == name);
         let principal = |t: &TokenSettings| {
             let mut new = Principal::named(&t.name, t.roles.clone());
+            new.token = Some(t.token.clone());
             if let Some(old) = kept(&t.name) {
                 new.usage = Usage {
                     running: old.usage.running.clone(),
@@ -112,8 +115,8 @@ impl Identity {
         };
         Self {
             tokens: tokens.iter().map(principal).collect(),
-            anonymous: Arc::new(Principal::named("anonymous", Vec::new())),
-            local: Arc::new(Principal::named("local", Vec::new())),
+            anonymous: before.map_or_else(|| Arc::new(Principal::named("anonymous", Vec::new())), Self::anonymous),
+            local: before.map_or_else(|| Arc::new(Principal::named("local", Vec::new())), Self::local),
         }
     }
 
@@ -144,21 +147,16 @@ impl Identity {
         Arc::clone(&self.local)
     }
 
-    /// Whether somebody who was let in before still would be.
-    pub(crate) fn still_knows(&self, name: &str) -> bool {
-        match name {
-            "local" => true,
-            "anonymous" => !self.is_required(),
-            _ => self.tokens.iter().any(|(_, p)| p.name.as_ref() == name),
-        }
-    }
-
-    /// The same principal as it stands in these settings now.
-    pub(crate) fn current(&self, name: &str) -> Option<Arc<Principal>> {
-        match name {
-            "local" => Some(self.local()),
-            "anonymous" => (!self.is_required()).then(|| self.anonymous()),
-            _ => self.tokens.iter().map(|(_, p)| p).find(|p| p.name.as_ref() == name).cloned(),
+    /// Somebody who was let in before, as these settings have them now; nobody, if their token was
+    /// taken away or replaced.
+    pub(crate) fn current(&self, who: &Principal) -> Option<Arc<Principal>> {
+        match (&who.token, who.name.as_ref()) {
+            (None, "local") => Some(self.local()),
+            (None, _) => (!self.is_required()).then(|| self.anonymous()),
+            (Some(token), name) => {
+                let same = |(own, p): &&(TokenHash, Arc<Principal>)| own == token && p.name.as_ref() == name;
+                self.tokens.iter().find(same).map(|(_, p)| Arc::clone(p))
+            }
         }
     }
 }
@@ -183,7 +181,10 @@ mod tests {
         for wrong in ["", "secre", "secret ", "Secret"] {
             assert!(identity.of_token(wrong).is_none(), "{wrong:?}");
         }
-        assert!(identity.still_knows("a") && !identity.still_knows("c") && !identity.still_knows("anonymous"));
+        let first = identity.of_token("secret").unwrap();
+        let rotated = Identity::new(&[token("a", TokenHash::of("other"))], Some(&identity));
+        assert!(identity.current(&first).is_some() && rotated.current(&first).is_none());
+        assert!(identity.current(&identity.anonymous()).is_none());
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub(crate) struct Passing {
     pub(crate) call: Call,
     pub(crate) record: Arc<Record>,
     pub(crate) facts: Arc<Facts>,
+    /// The only server that may answer: the one whose question is being answered.
+    pub(crate) only: Option<String>,
 }
 
 /// What the passing finds out and the [`crate::Run`] needs to know.
@@ -33,6 +35,8 @@ pub(crate) struct Facts(Mutex<Known>);
 #[derive(Default)]
 pub(crate) struct Known {
     pub(crate) server: Arc<str>,
+    /// What policy was asked about, under the server's own name.
+    pub(crate) target: Option<Target>,
     pub(crate) replayable: bool,
     /// The concurrency permit, given back while a question is open.
     pub(crate) running: Option<Place>,
@@ -49,13 +53,16 @@ const MOST_ROUNDS: usize = 16;
 
 /// The order inside the gate. Limits per address and identity came before: they need no request.
 pub(crate) async fn pass(passing: Passing) -> Result<Answer, Error> {
-    let Passing { gate, snapshot, to, mut request, exchange, call, record, facts } = passing;
+    let Passing { gate, snapshot, to, mut request, exchange, call, record, facts, only } = passing;
     // An audit slot first: what cannot be recorded does not happen.
     record.reserve().await.map_err(|_| Error::Internal("the audit cannot be written".into()))?;
-    let limit = snapshot.deadline(&to);
+    let begun = Instant::now();
+    // Which server and which entry of its catalogue; policy decides what exists for this caller.
+    let finding = route::find(&snapshot, &to, &mut request, &exchange);
+    let found = within(snapshot.deadline(None), &call, finding).await.inspect_err(|_| record.deny())?;
+    let found = found.only(only.as_deref()).inspect_err(|_| record.deny())?;
+    let limit = snapshot.deadline(found.server()).saturating_sub(begun.elapsed());
     let answering = async {
-        // Which server and which entry of its catalogue; policy decides what exists for this caller.
-        let found = route::find(&snapshot, &to, &mut request, &exchange).await.inspect_err(|_| record.deny())?;
         record.found(&found.server_name(), found.tool().map(|t| &t.name));
         // Limits per principal and tool; a dear call costs more.
         let cost = found.tool().map_or(1, |t| (t.cost)(request.arguments.as_ref()));
@@ -64,6 +71,7 @@ pub(crate) async fn pass(passing: Passing) -> Result<Answer, Error> {
         {
             let mut known = facts.known();
             known.server = found.server_name();
+            known.target = Some(request.target.clone());
             known.replayable = found.is_replayable(&request);
             known.running = Some(permit);
         }
@@ -80,6 +88,7 @@ pub(crate) async fn pass(passing: Passing) -> Result<Answer, Error> {
             Found::OneOf(entries) => {
                 let mut last = Error::UnknownResource(request.target.name().to_owned());
                 for entry in entries {
+                    facts.known().server = Arc::clone(&entry.name);
                     match rounds(&entry, request.clone(), &exchange, &call).await {
                         Err(error) if says_not_found(&error) => last = error,
                         other => {
@@ -160,11 +169,11 @@ async fn within<T>(limit: Duration, call: &Call, future: impl Future<Output = Re
 }
 
 /// What a target is in policy.
-pub(crate) fn kind_of(request: &Request) -> (Kind, &str) {
-    match &request.target {
+pub(crate) fn kind_of<'a>(method: &'a Method, target: &'a Target) -> (Kind, &'a str) {
+    match target {
         Target::Tool(name) => (Kind::Tool, name),
         Target::Prompt(name) => (Kind::Prompt, name),
         Target::Resource(uri) | Target::Template(uri) => (Kind::Resource, uri),
-        Target::Server => (Kind::Method, request.method.as_str()),
+        Target::Server => (Kind::Method, method.as_str()),
     }
 }

@@ -44,6 +44,29 @@ impl Found {
         }
     }
 
+    /// The one server, if it is one.
+    pub(crate) fn server(&self) -> Option<&Arc<Entry>> {
+        match self {
+            Self::Server { entry, .. } => Some(entry),
+            Self::OneOf(entries) => entries.first(),
+            Self::Here(_) | Self::Nearby(_) => None,
+        }
+    }
+
+    /// Leaves only the server of that name, if one is given.
+    pub(crate) fn only(self, name: Option<&str>) -> Result<Self, Error> {
+        let Some(name) = name else { return Ok(self) };
+        let is_it = |entry: &Arc<Entry>| entry.name.as_ref() == name;
+        let left = match self {
+            Self::OneOf(entries) => Self::OneOf(entries.into_iter().filter(is_it).collect()),
+            other => other,
+        };
+        match left.server() {
+            Some(entry) if is_it(entry) => Ok(left),
+            _ => Err(Error::NotResumable("its question was another server's")),
+        }
+    }
+
     pub(crate) fn server_name(&self) -> Arc<str> {
         match self {
             Self::Server { entry, .. } => Arc::clone(&entry.name),
@@ -83,7 +106,9 @@ pub(crate) async fn find(
         return Err(unknown());
     }
     match request.method {
-        Method::Ping | Method::SetLevel | Method::Listen => return Ok(Found::Here(Raw::empty_object())),
+        Method::Ping | Method::SetLevel | Method::Listen | Method::Initialize | Method::Discover => {
+            return Ok(Found::Here(Raw::empty_object()));
+        }
         Method::ToolsList | Method::PromptsList | Method::ResourcesList | Method::TemplatesList => {
             return Ok(Found::Nearby(Listing { servers, joint: *to == Destination::All }));
         }
@@ -152,7 +177,7 @@ pub(crate) async fn find(
             Ok(Found::OneOf(owners))
         }
         _ => {
-            let (kind, name) = kind_of(request);
+            let (kind, name) = kind_of(&request.method, &request.target);
             let entry = servers.first().filter(|_| !joint || alone).ok_or_else(unknown)?;
             if !matches!(request.method, Method::Other(_)) || !snapshot.allows_method(who, &entry.name, kind, name) {
                 return Err(unknown());
@@ -194,8 +219,9 @@ fn candidates(servers: &[Arc<Entry>], name: &str, joint: bool) -> Vec<Arc<Entry>
         return servers.iter().take(1).cloned().collect();
     }
     // A shortened name may have lost a part of the server's own name, but not its beginning.
-    let head = name.split_once(joint::SEPARATOR).map_or(name, |(server, _)| server);
-    let mut found: Vec<_> = servers.iter().filter(|e| e.name.as_ref() == head).cloned().collect();
+    let is_head =
+        |e: &&Arc<Entry>| name.strip_prefix(e.name.as_ref()).is_some_and(|rest| rest.starts_with(joint::SEPARATOR));
+    let mut found: Vec<_> = servers.iter().filter(is_head).cloned().collect();
     if found.is_empty() && name.chars().count() == joint::MOST {
         found = servers.to_vec();
     }

@@ -105,13 +105,13 @@ impl Guarded {
     pub fn pass(&self, mut request: Request, exchange: &Arc<Exchange>) -> Run {
         let resume = request.resume.take().filter(|_| exchange.asking == Asking::ByRetry);
         let Some(resume) = resume else {
-            return self.begin(request, exchange, HashMap::new(), self.gate.next_id());
+            return self.begin(request, exchange, HashMap::new(), None);
         };
         let given = answers(resume.responses.as_ref());
         let Some(sealed) = resume.state else {
             // Answers before any question: they count when the question comes.
             request.resume = Some(mcp::Resume { responses: resume.responses, state: None });
-            return self.begin(request, exchange, given, self.gate.next_id());
+            return self.begin(request, exchange, given, None);
         };
         let limit = self.gate.snapshot().limits().question;
         let opened =
@@ -122,20 +122,20 @@ impl Guarded {
                     Err(Error::NotResumable("it was continued before"))
                 }
             });
-        match opened.map(|ticket| (ticket.kind, ticket.nonce)) {
+        match opened.map(|ticket| (ticket.kind, ticket.nonce, ticket.server)) {
             Err(error) => self.refuse(&request, exchange, error),
-            Ok((TicketKind::Held, nonce)) => match self.gate.held.take(&nonce) {
+            Ok((TicketKind::Held, nonce, _)) => match self.gate.held.take(&nonce) {
                 Some(held) => self.go_on(held, given, request, exchange),
                 None => self.refuse(&request, exchange, Error::NotResumable("the call is no longer held")),
             },
-            Ok((TicketKind::Replay(before), _)) => {
+            Ok((TicketKind::Replay(before), _, server)) => {
                 let mut all: HashMap<_, _> = before.into_iter().map(|(key, raw)| (key, Raw::of(&raw))).collect();
                 all.extend(given);
-                self.begin(request, exchange, all, self.gate.next_id())
+                self.begin(request, exchange, all, Some(server))
             }
-            Ok((TicketKind::Passed(state), _)) => {
+            Ok((TicketKind::Passed(state), _, server)) => {
                 request.resume = Some(mcp::Resume { responses: resume.responses, state });
-                self.begin(request, exchange, HashMap::new(), self.gate.next_id())
+                self.begin(request, exchange, HashMap::new(), Some(server))
             }
         }
     }
@@ -144,7 +144,14 @@ impl Guarded {
         Record::open(self.gate.audit(), self.gate.metrics(), exchange, request, call_id)
     }
 
-    fn begin(&self, request: Request, exchange: &Arc<Exchange>, given: HashMap<String, Raw>, call_id: u64) -> Run {
+    fn begin(
+        &self,
+        request: Request,
+        exchange: &Arc<Exchange>,
+        given: HashMap<String, Raw>,
+        only: Option<String>,
+    ) -> Run {
+        let call_id = self.gate.next_id();
         let record = self.record(&request, exchange, call_id);
         let (call, ears) = call_of(exchange, request.meta.progress_token.is_some(), given.clone());
         let facts = Arc::<Facts>::default();
@@ -157,6 +164,7 @@ impl Guarded {
             call,
             record: Arc::clone(&record),
             facts: Arc::clone(&facts),
+            only,
         });
         let core = Core {
             future: Box::pin(future),
@@ -205,17 +213,15 @@ impl Guarded {
         else {
             return Err(Error::NotResumable("its server is not there any more"));
         };
-        let (kind, name) = crate::pass::kind_of(&core.request);
-        let catalogue = entry.catalogue(&exchange.capabilities);
-        let own = core.request.target.name();
-        let tool = catalogue
-            .tools
-            .iter()
-            .find(|t| t.name.as_ref() == own || crate::joint::name(&entry.name, &t.name, false) == own);
-        let (name, tier) = match (kind, tool) {
-            (crate::policy::Kind::Tool, Some(tool)) => (tool.name.as_ref(), Some(tool.tier)),
-            (crate::policy::Kind::Tool, None) => return Err(Error::NotResumable("its tool is not there any more")),
-            _ => (name, None),
+        let target = core.facts.known().target.clone().unwrap_or_else(|| core.request.target.clone());
+        let (kind, name) = crate::pass::kind_of(&core.request.method, &target);
+        let tier = match kind {
+            crate::policy::Kind::Tool => {
+                let catalogue = entry.catalogue(&exchange.capabilities);
+                let tool = catalogue.tool(name).ok_or(Error::NotResumable("its tool is not there any more"))?;
+                Some(tool.tier)
+            }
+            _ => None,
         };
         if snapshot.policy().allows(&exchange.principal, &entry.name, kind, name, tier) {
             Ok(())
@@ -353,6 +359,8 @@ impl Run {
                     let most = self.gate.snapshot().limits().held;
                     let Some(place) = core.exchange.principal.usage.held.take(Some(most)) else {
                         tracing::info!(principal = %core.exchange.principal.name, "too many open questions");
+                        let limit = mcp::error::code::LIMITED;
+                        question.reply.send(Err(mcp::ErrorObject::new(limit, "too many open questions")));
                         return None;
                     };
                     self.asking = Some(place);

@@ -116,16 +116,16 @@ async fn watch(
     gate: Arc<Gate>,
     to: Destination,
     interest: Interest,
-    exchange: Arc<Exchange>,
+    mut exchange: Arc<Exchange>,
     out: mpsc::Sender<Change>,
 ) {
     let mut reloads = gate.reloads();
     let mut before = view(&gate, &to, &exchange);
     loop {
         let snapshot = gate.snapshot();
-        if !snapshot.identity().still_knows(&exchange.principal.name) {
-            return;
-        }
+        // With the roles that the principal has now.
+        let Some(principal) = snapshot.identity().current(&exchange.principal) else { return };
+        exchange = Arc::new(Exchange { principal, ..Exchange::clone(&exchange) });
         let servers = snapshot.servers_for(&to, &exchange.principal);
         let mut updates = SelectAll::new();
         for entry in &servers {

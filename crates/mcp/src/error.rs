@@ -192,6 +192,11 @@ impl Error {
                     let code = Raw::of(&INVALID_PARAMS);
                     return ErrorObject(error.raw().rewritten(&["code"], &[("code", &code)]));
                 }
+                let names_uri = || error.data().is_some_and(|d| d.get("uri").is_some());
+                if error.code() == INVALID_PARAMS && era == Era::Legacy && names_uri() {
+                    let code = Raw::of(&RESOURCE_NOT_FOUND_LEGACY);
+                    return ErrorObject(error.raw().rewritten(&["code"], &[("code", &code)]));
+                }
                 error.clone()
             }
             Self::UnknownResource(uri) => {

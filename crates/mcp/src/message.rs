@@ -144,7 +144,11 @@ impl Message {
         }
         let (mut version, mut id, mut method, mut params) = (None, None, None, None);
         let (mut result, mut error) = (None, None);
+        // Some readers find keys in any case, and take the last.
+        let mut ambiguous = false;
         for member in raw.members() {
+            let known = |k: &str| k.eq_ignore_ascii_case(&member.key) && *k != member.key;
+            ambiguous |= ["jsonrpc", "id", "method", "params"].iter().any(|k| known(k));
             match member.key.as_ref() {
                 "jsonrpc" => version = Some(member.value),
                 "id" => id = Some(member.value),
@@ -174,6 +178,9 @@ impl Message {
         };
         if result.is_some() || error.is_some() {
             return Err(BadMessage::envelope(id, "a `method` beside a `result` or an `error`"));
+        }
+        if ambiguous {
+            return Err(BadMessage::envelope(id, "a key of the envelope in another case"));
         }
         let Some(method) = method.text().map(std::borrow::Cow::into_owned) else {
             return Err(BadMessage::envelope(id, "`method` must be a string"));
@@ -286,6 +293,7 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":7,"method":"m","params":[]}"#,
             r#"{"jsonrpc":"2.0","id":7,"result":{},"error":{}}"#,
             r#"{"jsonrpc":"2.0","id":7,"method":"m","result":{}}"#,
+            r#"{"jsonrpc":"2.0","id":7,"method":"ping","Method":"tools/call"}"#,
         ] {
             assert!(matches!(read(text), Err(BadMessage::Envelope { id: Some(Id::Number(7)), .. })), "{text}");
         }

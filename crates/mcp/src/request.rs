@@ -140,6 +140,7 @@ impl Request {
         let mut responses = None;
         let mut state = None;
         for member in params.members() {
+            not_in_other_case(&member.key)?;
             match member.key.as_ref() {
                 "name" => name = Some(member.value),
                 "uri" => uri = Some(member.value),
@@ -185,6 +186,16 @@ impl Request {
     /// A request of our own.
     pub fn ours(method: Method, params: Raw) -> Self {
         Self { method, target: Target::Server, params, arguments: None, meta: Meta::default(), resume: None }
+    }
+}
+
+/// Keys that decide. Some readers (Go's `encoding/json`) find them in any case, and take the last.
+const DECISIVE: [&str; 7] = ["name", "uri", "ref", "arguments", "_meta", "inputResponses", "requestState"];
+
+fn not_in_other_case(key: &str) -> Result<(), Error> {
+    match DECISIVE.iter().find(|own| own.eq_ignore_ascii_case(key) && **own != key) {
+        Some(own) => Err(Error::InvalidParams(format!("`{key}` must be written `{own}`"))),
+        None => Ok(()),
     }
 }
 
@@ -276,6 +287,8 @@ mod tests {
         for (method, params) in [
             ("tools/call", "{}"),
             ("tools/call", r#"{"name":1}"#),
+            ("tools/call", r#"{"name":"a","Name":"b"}"#),
+            ("tools/call", r#"{"name":"a","ARGUMENTS":{}}"#),
             ("tools/call", r#"{"name":"a","arguments":[]}"#),
             ("tools/call", r#"{"name":"a","_meta":[]}"#),
             ("tools/call", r#"{"name":"a","_meta":{"progressToken":{}}}"#),

@@ -15,6 +15,7 @@ use mcp::{
     message,
 };
 use std::sync::Arc;
+use tokio::task::AbortHandle;
 
 /// Carries the sealed id of a session.
 pub(crate) const SESSION: &str = "mcp-session-id";
@@ -27,7 +28,10 @@ pub(crate) async fn post(sessions: &Arc<Sessions>, arrival: &Arrival, incoming: 
     };
     let revision = match revision(arrival, session.as_deref()) {
         Ok(revision) => revision,
-        Err(error) => return respond::failure(StatusCode::BAD_REQUEST, None, &error, Era::Legacy),
+        Err(error) => {
+            return arrival
+                .refused("unsupported_version", respond::failure(StatusCode::BAD_REQUEST, None, &error, Era::Legacy));
+        }
     };
     match incoming {
         Incoming::One(Message::Request { id, method, params }) => {
@@ -36,7 +40,7 @@ pub(crate) async fn post(sessions: &Arc<Sessions>, arrival: &Arrival, incoming: 
             }
             let request = match Request::read(&method, params) {
                 Ok(request) => request,
-                Err(error) => return failure(&id, &error),
+                Err(error) => return arrival.refused(error.kind(), failure(&id, &error)),
             };
             match session {
                 Some(session) => in_session(&session, arrival, id, request).await,
@@ -51,7 +55,7 @@ pub(crate) async fn post(sessions: &Arc<Sessions>, arrival: &Arrival, incoming: 
             let error = Error::InvalidRequest(format!("revision {revision} has no batches"));
             respond::failure(StatusCode::BAD_REQUEST, None, &error, Era::Legacy)
         }
-        Incoming::Batch(entries) => batch(session.as_deref(), arrival, entries).await,
+        Incoming::Batch(entries) => batch(session.as_ref(), arrival, entries).await,
     }
 }
 
@@ -72,7 +76,10 @@ impl UnknownSession {
 fn find_session(sessions: &Arc<Sessions>, arrival: &Arrival) -> Result<Option<Arc<HttpSession>>, UnknownSession> {
     let Some(sealed) = arrival.headers.get(SESSION) else { return Ok(None) };
     let sealed = sealed.to_str().unwrap_or_default();
-    sessions.find(&arrival.guarded, &arrival.path, &arrival.principal, sealed).map(Some).ok_or(UnknownSession)
+    sessions.find(&arrival.guarded, &arrival.path, &arrival.principal, sealed).map(Some).ok_or_else(|| {
+        arrival.note_refused("unknown_session");
+        UnknownSession
+    })
 }
 
 fn revision(arrival: &Arrival, session: Option<&HttpSession>) -> Result<Revision, Error> {
@@ -91,6 +98,11 @@ async fn initialize(sessions: &Arc<Sessions>, arrival: &Arrival, id: &Id, params
         Ok(hello) => hello,
         Err(error) => return failure(id, &error),
     };
+    // Through the gate like any other request: audit and limits.
+    let asked = Request::ours(Method::Initialize, Raw::empty_object());
+    if let Err(error) = to_the_end(&mut arrival.guarded.pass(asked, &stateless(arrival))).await {
+        return failure(id, &error);
+    }
     let Some(about) = arrival.guarded.about(&arrival.principal).await else {
         return Refusal::NotFound.into_response();
     };
@@ -272,33 +284,34 @@ impl Drop for Conduct {
 /// What a request that succeeded changes about the session.
 fn settle(session: &Arc<HttpSession>, request: &Request, exchange: &Arc<Exchange>) {
     if session.core.after(request) {
-        watch(session, Interest { uris: session.core.uris(), ..Interest::default() }, exchange, true);
+        // The one before gives its place back first.
+        session.core.watch_uris_by(None);
+        let uris = session.core.uris();
+        if !uris.is_empty() {
+            let task = watch(session, Interest { uris, ..Interest::default() }, exchange);
+            session.core.watch_uris_by(task);
+        }
     }
 }
 
-/// Tells of changes on the session's own stream. A watch of single resources ends when they
-/// change; one of lists lasts as long as the session.
-fn watch(session: &Arc<HttpSession>, interest: Interest, exchange: &Arc<Exchange>, replaced: bool) {
-    let before = interest.uris.clone();
+/// Tells of changes on the session's own stream.
+fn watch(session: &Arc<HttpSession>, interest: Interest, exchange: &Arc<Exchange>) -> Option<AbortHandle> {
     let mut changes = match session.core.guarded().watch(interest, exchange) {
         Ok(changes) => changes,
         Err(error) => {
             tracing::info!(%error, "a session gets no changes");
-            return;
+            return None;
         }
     };
-    let (core, general) = (Arc::downgrade(&session.core), Arc::clone(&session.general));
-    session.core.spawn(async move {
+    let general = Arc::clone(&session.general);
+    let task = session.core.spawn(async move {
         while let Some(change) = changes.next().await {
-            let Some(core) = core.upgrade() else { return };
-            if replaced && core.uris() != before {
-                return;
-            }
             if let Some((method, params)) = gate::notification(&change) {
                 general.push(&message::notification(method, params.as_ref()));
             }
         }
     });
+    Some(task)
 }
 
 /// A message that is no request.
@@ -316,8 +329,13 @@ fn take(session: Option<&HttpSession>, arrival: &Arrival, message: Message) {
     }
 }
 
-/// Several messages at once (2025-03-26). Each passes the gate by itself.
-async fn batch(session: Option<&HttpSession>, arrival: &Arrival, entries: Vec<Result<Message, BadMessage>>) -> Answer {
+/// Several messages at once (2025-03-26). Each passes the gate by itself, and goes on if the
+/// connection breaks.
+async fn batch(
+    session: Option<&Arc<HttpSession>>,
+    arrival: &Arrival,
+    entries: Vec<Result<Message, BadMessage>>,
+) -> Answer {
     let answering = entries.into_iter().map(|entry| async {
         match entry {
             Ok(Message::Request { id, method, params }) => {
@@ -327,28 +345,18 @@ async fn batch(session: Option<&HttpSession>, arrival: &Arrival, entries: Vec<Re
                     }
                     other => other,
                 };
-                let reply = match request {
-                    Ok(request) => {
-                        let exchange = match session {
-                            Some(session) => session.core.exchange(
-                                Arc::clone(&arrival.principal),
-                                Some(arrival.address),
-                                None,
-                                false,
-                            ),
-                            None => stateless(arrival),
-                        };
-                        to_the_end(&mut arrival.guarded.pass(request, &exchange)).await
-                    }
-                    Err(error) => Err(error),
+                let reply = match (request, session) {
+                    (Ok(request), Some(session)) => entry_of_session(session, arrival, &id, request).await,
+                    (Ok(request), None) => to_the_end(&mut arrival.guarded.pass(request, &stateless(arrival))).await,
+                    (Err(error), _) => Err(error),
                 };
                 Some(frame::legacy_response(&id, &method, &reply))
             }
             Ok(other) => {
-                take(session, arrival, other);
+                take(session.map(AsRef::as_ref), arrival, other);
                 None
             }
-            Err(bad) => Some(super::bad_message(&bad, Era::Legacy)),
+            Err(bad) => Some(super::bad_message(&bad)),
         }
     });
     let answers: Vec<Raw> = join_all(answering).await.into_iter().flatten().collect();
@@ -356,6 +364,35 @@ async fn batch(session: Option<&HttpSession>, arrival: &Arrival, entries: Vec<Re
         return respond::empty(StatusCode::ACCEPTED);
     }
     respond::json(StatusCode::OK, &Raw::array(&answers))
+}
+
+/// One request of a batch, as a task of the session.
+async fn entry_of_session(
+    session: &Arc<HttpSession>,
+    arrival: &Arrival,
+    id: &Id,
+    request: Request,
+) -> Result<gate::Reply, Error> {
+    let in_use = || Error::InvalidRequest("a request with this id is under way, or there are too many".into());
+    let running = session.core.begin(id).ok_or_else(in_use)?;
+    let exchange = session.core.exchange(Arc::clone(&arrival.principal), Some(arrival.address), None, false);
+    let mut run = arrival.guarded.pass(request.clone(), &exchange);
+    let (done, ended) = tokio::sync::oneshot::channel();
+    let owner = Arc::clone(session);
+    session.core.spawn(async move {
+        let reply = tokio::select! {
+            biased;
+            () = running.cancelled() => Err(Error::Cancelled),
+            reply = to_the_end(&mut run) => reply,
+        };
+        drop(running);
+        if reply.is_ok() {
+            settle(&owner, &request, &exchange);
+        }
+        // The client may be gone.
+        let _ = done.send(reply);
+    });
+    ended.await.unwrap_or(Err(Error::Cancelled))
 }
 
 /// A GET: the session's own stream, or a stream to go on with.
@@ -378,9 +415,9 @@ pub(crate) fn get(sessions: &Arc<Sessions>, arrival: &Arrival) -> Answer {
     {
         return respond::events(stream.read(Some(seq), false));
     }
-    if session.begin_watching_lists() {
+    if session.core.begin_watching_lists() {
         let exchange = session.core.exchange(Arc::clone(&arrival.principal), Some(arrival.address), None, false);
-        watch(&session, Interest::lists(), &exchange, false);
+        watch(&session, Interest::lists(), &exchange);
     }
     respond::events(session.general.read_on(primed))
 }

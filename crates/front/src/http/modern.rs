@@ -25,7 +25,7 @@ pub(crate) async fn post(arrival: &Arrival, incoming: Incoming, closing: watch::
     };
     match answer(arrival, &id, &method, params, closing).await {
         Ok(answer) => answer,
-        Err(error) => failure(&id, &error),
+        Err(error) => arrival.refused(error.kind(), failure(&id, &error)),
     }
 }
 
@@ -69,6 +69,7 @@ async fn answer(
     });
     match request.method {
         Method::Discover => {
+            through(arrival, request, &exchange).await?;
             let about = arrival.guarded.about(&arrival.principal).await.ok_or(Error::UnknownMethod(method.into()))?;
             Ok(respond::json(StatusCode::OK, &message::response(id, &handshake::discover_result(&about))))
         }
@@ -151,6 +152,16 @@ impl Speech {
     }
 }
 
+/// What the front answers itself goes through the gate like any other request: audit and limits.
+async fn through(arrival: &Arrival, request: Request, exchange: &Arc<Exchange>) -> Result<(), Error> {
+    let mut run = arrival.guarded.pass(request, exchange);
+    loop {
+        if let Event::Done(reply) = run.next().await {
+            return reply.map(drop);
+        }
+    }
+}
+
 async fn listen(
     arrival: &Arrival,
     id: &Id,
@@ -162,17 +173,7 @@ async fn listen(
         return Ok(Refusal::NotAcceptable.into_response());
     }
     let mut listening = Listening::read(id, &request.params)?;
-    // Through the gate like any other request: audit, policy and limits.
-    let mut run = arrival.guarded.pass(request, exchange);
-    loop {
-        match run.next().await {
-            Event::Done(reply) => {
-                reply?;
-                break;
-            }
-            Event::Question(_) | Event::Progress(_) | Event::Log(_) => {}
-        }
-    }
+    through(arrival, request, exchange).await?;
     let about = arrival
         .guarded
         .about(&arrival.principal)

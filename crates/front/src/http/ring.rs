@@ -83,7 +83,7 @@ impl Ring {
         let mut state = self.state();
         state.reader += 1;
         let priming = priming.then(|| sse::priming(&format!("{}-{}", self.number, after.unwrap_or(0)), RETRY_MS));
-        let next = after.map_or(state.first, |seq| seq + 1).max(state.first);
+        let next = after.map_or(state.first, |seq| seq.saturating_add(1)).max(state.first);
         // Wake the reader before us, which is to end.
         state.wake();
         Reader {

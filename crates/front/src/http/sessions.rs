@@ -44,7 +44,6 @@ pub(crate) struct HttpSession {
 struct Streams {
     rings: HashMap<u64, Arc<Ring>>,
     next: u64,
-    pub(crate) watching_lists: bool,
 }
 
 impl HttpSession {
@@ -81,11 +80,6 @@ impl HttpSession {
     /// The stream of that number, if it is still kept.
     pub(crate) fn stream(&self, number: u64) -> Option<Arc<Ring>> {
         if number == 0 { Some(Arc::clone(&self.general)) } else { self.streams().rings.get(&number).cloned() }
-    }
-
-    /// True the first time: lists are watched once per session.
-    pub(crate) fn begin_watching_lists(&self) -> bool {
-        !std::mem::replace(&mut self.streams().watching_lists, true)
     }
 
     fn touch(&self) {

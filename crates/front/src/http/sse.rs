@@ -9,7 +9,7 @@ use super::{Arrival, ring};
 use crate::duplex::Duplex;
 use bytes::Bytes;
 use futures_core::Stream;
-use gate::{Destination, Front};
+use gate::Front;
 use http::StatusCode;
 use mcp::{Era, sse};
 use std::collections::HashMap;
@@ -38,7 +38,7 @@ impl Connections {
     }
 
     /// A GET: opens the stream, whose first event says where to post.
-    pub(crate) fn open(&self, arrival: &Arrival, _to: &Destination, closing: watch::Receiver<bool>) -> Answer {
+    pub(crate) fn open(&self, arrival: &Arrival, closing: watch::Receiver<bool>) -> Answer {
         let anonymous = arrival.principal.name.as_ref() == "anonymous";
         if anonymous && !arrival.address.is_loopback() {
             return Refusal::NotFound.into_response();
@@ -75,10 +75,7 @@ impl Connections {
             endpoint: Some(endpoint),
             messages,
             keep_alive: Box::pin(tokio::time::sleep(ring::KEEP_ALIVE)),
-            closing: Box::pin(async move {
-                let mut closing = closing;
-                super::told(&mut closing).await;
-            }),
+            closing: Box::pin(ended(Arc::clone(&duplex), closing)),
             _owner: Owner { id, table: Arc::downgrade(&self.0), duplex, reading },
         })
     }
@@ -90,8 +87,11 @@ impl Connections {
         let connection = id
             .and_then(|id| table.get(id))
             // Knowing the address is no right.
-            .filter(|c| c.duplex.principal().name == arrival.principal.name);
-        let Some(connection) = connection else { return Refusal::NotFound.into_response() };
+            .filter(|c| c.duplex.principal().name == arrival.principal.name)
+            .filter(|c| c.duplex.destination() == arrival.guarded.destination());
+        let Some(connection) = connection else {
+            return arrival.refused("unknown_session", Refusal::NotFound.into_response());
+        };
         match connection.inbox.try_send(message) {
             Ok(()) => respond::empty(StatusCode::ACCEPTED),
             Err(_) => Refusal::Limited { retry_after: std::time::Duration::from_secs(1) }.into_response(),
@@ -102,6 +102,21 @@ impl Connections {
         let all = std::mem::take(&mut *self.table());
         for connection in all.values() {
             connection.duplex.close();
+        }
+    }
+}
+
+/// Waits until the front is shut down, or the principal is not let in any more.
+async fn ended(duplex: Arc<Duplex>, mut closing: watch::Receiver<bool>) {
+    let mut reloads = duplex.gate().reloads();
+    loop {
+        tokio::select! {
+            () = super::told(&mut closing) => return,
+            reload = reloads.changed() => {
+                if reload.is_err() || duplex.gate().still_admits(duplex.principal()).is_none() {
+                    return;
+                }
+            }
         }
     }
 }

@@ -157,19 +157,14 @@ impl Personal {
             return Ok(seat.lease(level));
         }
         // A lease is taken while the list is locked, so nobody stops the instance in between.
-        let lease = match room(&mut seats, core, &owner)? {
-            Room::Share(seat) => seat.lease(level),
-            Room::New => {
-                let taken = Taken { calls: 0, levels: Vec::new(), since: Instant::now() };
-                let slot = watch::Sender::new(Slot::Starting);
-                let seat = Arc::new(Seat { owner, slot, taken: Mutex::new(taken) });
-                seats.push(Arc::clone(&seat));
-                let lease = seat.lease(level);
-                // In a task of its own: whoever gives up the call does not give up the start.
-                tokio::spawn(start(Arc::clone(core), seat, caller.clone()));
-                lease
-            }
-        };
+        room(&mut seats, core, &owner)?;
+        let taken = Taken { calls: 0, levels: Vec::new(), since: Instant::now() };
+        let slot = watch::Sender::new(Slot::Starting);
+        let seat = Arc::new(Seat { owner, slot, taken: Mutex::new(taken) });
+        seats.push(Arc::clone(&seat));
+        let lease = seat.lease(level);
+        // In a task of its own: whoever gives up the call does not give up the start.
+        tokio::spawn(start(Arc::clone(core), seat, caller.clone()));
         Ok(lease)
     }
 
@@ -227,41 +222,20 @@ fn free(seats: &[Arc<Seat>], owner: &Owner) -> Option<Arc<Seat>> {
     own.find(|seat| owner.session.is_some() || seat.calls() == 0).cloned()
 }
 
-enum Room {
-    Share(Arc<Seat>),
-    New,
-}
-
-/// Where a call goes that found no free seat.
-fn room(seats: &mut Vec<Arc<Seat>>, core: &Core, owner: &Owner) -> Result<Room, Error> {
+/// Makes room for one more instance of this owner. Two calls without a session never share one: a
+/// question would go to the wrong one.
+fn room(seats: &mut Vec<Arc<Seat>>, core: &Core, owner: &Owner) -> Result<(), Error> {
     seats.retain(|seat| seat.is_good());
-    let most = core.settings.max_asking.max(1);
     if owner.session.is_none() {
-        let same = |seat: &&Arc<Seat>| seat.owner.principal == owner.principal && seat.owner.session.is_none();
-        let all = core.settings.asking_per_principal.max(1);
-        let full = seats.iter().filter(same).count() >= all;
-        let own = || seats.iter().filter(|seat| seat.owner == *owner);
-        // Half of the places are kept for other clients of the same principal, whose instances have
-        // to be told other capabilities.
-        if (full || own().count() >= all.div_ceil(2))
-            && let Some(least) = own().min_by_key(|seat| seat.calls())
-        {
-            return Ok(Room::Share(Arc::clone(least)));
-        }
-        if full {
-            make_room(seats, |seat| same(&seat))?;
+        let same = |seat: &Arc<Seat>| seat.owner.principal == owner.principal && seat.owner.session.is_none();
+        if seats.iter().filter(|seat| same(seat)).count() >= core.settings.asking_per_principal.max(1) {
+            make_room(seats, same)?;
         }
     }
-    if seats.len() >= most {
-        let own = seats.iter().filter(|seat| seat.owner == *owner && owner.session.is_none());
-        let least = own.min_by_key(|seat| seat.calls()).map(Arc::clone);
-        match (make_room(seats, |_| true), least) {
-            (Ok(()), _) => {}
-            (Err(_), Some(least)) => return Ok(Room::Share(least)),
-            (Err(error), None) => return Err(error),
-        }
+    if seats.len() >= core.settings.max_asking.max(1) {
+        make_room(seats, |_| true)?;
     }
-    Ok(Room::New)
+    Ok(())
 }
 
 /// Stops the one of these that is idle for longest.

@@ -33,8 +33,7 @@ pub struct Settings {
     pub idle_stop: Duration,
     /// How many such instances there are at most.
     pub max_asking: usize,
-    /// How many of them one principal without a session has at most, half of them for one kind of
-    /// client.
+    /// How many of them one principal without a session has at most.
     pub asking_per_principal: usize,
     /// When it is started again.
     pub backoff: Backoff,
@@ -59,7 +58,7 @@ impl Settings {
             queue_bytes: 4 << 20,
             idle_stop: Duration::from_secs(600),
             max_asking: 32,
-            asking_per_principal: 8,
+            asking_per_principal: 16,
             backoff: Backoff { first: Duration::from_millis(250), most: Duration::from_secs(30) },
             era: None,
             discover_timeout: Duration::from_secs(5),
