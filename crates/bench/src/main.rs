@@ -80,8 +80,13 @@ async fn axum_echo() -> SocketAddr {
 /// Opens a legacy session; gives its id.
 async fn session(address: SocketAddr, path: &str) -> Option<String> {
     let body = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"bench","version":"1"}}}"#;
-    let mut target =
-        Target { address, path: path.into(), headers: headers(&[]), body: Bytes::from_static(body.as_bytes()), expect: "" };
+    let mut target = Target {
+        address,
+        path: path.into(),
+        headers: headers(&[]),
+        body: Bytes::from_static(body.as_bytes()),
+        expect: "",
+    };
     let (answer, _) = load::once(&target).await;
     let id = answer.get("mcp-session-id")?.to_str().ok()?.to_owned();
     target.headers = headers(&[("mcp-session-id", &id)]);
@@ -175,24 +180,56 @@ async fn main() {
     }
     let axum = axum_echo().await;
     let mut rows = vec![
-        Row { group: "built-in echo", name: "axum, bare JSON echo".into(), target: Target { path: "/".into(), ..legacy(axum, "/", None, "echo") } },
-        Row { group: "built-in echo", name: "portcullis, one bare POST".into(), target: with_token(legacy(quiet, "/fixture/mcp", None, "echo")) },
-        Row { group: "built-in echo", name: "portcullis, 2026-07-28".into(), target: with_token(modern(quiet, "/fixture/mcp")) },
-        Row { group: "built-in echo", name: "portcullis, `info` spans on".into(), target: with_token(legacy(info, "/fixture/mcp", None, "echo")) },
+        Row {
+            group: "built-in echo",
+            name: "axum, bare JSON echo".into(),
+            target: Target { path: "/".into(), ..legacy(axum, "/", None, "echo") },
+        },
+        Row {
+            group: "built-in echo",
+            name: "portcullis, one bare POST".into(),
+            target: with_token(legacy(quiet, "/fixture/mcp", None, "echo")),
+        },
+        Row {
+            group: "built-in echo",
+            name: "portcullis, 2026-07-28".into(),
+            target: with_token(modern(quiet, "/fixture/mcp")),
+        },
+        Row {
+            group: "built-in echo",
+            name: "portcullis, `info` spans on".into(),
+            target: with_token(legacy(info, "/fixture/mcp", None, "echo")),
+        },
     ];
     let mut kept = Vec::new();
     for (group, path, command, args) in [
         ("before a Node stdio echo", "/node/mcp", node.clone(), vec![echo_mjs.clone()]),
         ("before a compiled stdio echo", "/compiled/mcp", echo_child.clone(), vec![]),
     ] {
-        rows.push(Row { group, name: "axum, bare JSON echo".into(), target: Target { path: "/".into(), ..legacy(axum, "/", None, "echo") } });
-        rows.push(Row { group, name: "portcullis, one bare POST".into(), target: with_token(legacy(quiet, path, None, "echo")) });
+        rows.push(Row {
+            group,
+            name: "axum, bare JSON echo".into(),
+            target: Target { path: "/".into(), ..legacy(axum, "/", None, "echo") },
+        });
+        rows.push(Row {
+            group,
+            name: "portcullis, one bare POST".into(),
+            target: with_token(legacy(quiet, path, None, "echo")),
+        });
         rows.push(Row { group, name: "portcullis, 2026-07-28".into(), target: with_token(modern(quiet, path)) });
-        rows.push(Row { group, name: "portcullis, `info` spans on".into(), target: with_token(legacy(info, path, None, "echo")) });
+        rows.push(Row {
+            group,
+            name: "portcullis, `info` spans on".into(),
+            target: with_token(legacy(info, path, None, "echo")),
+        });
         match mcp_proxy(folder.path(), &command, &args).await {
             Some((process, address)) => {
                 let session = session(address, "/").await;
-                rows.push(Row { group, name: "mcp-proxy 0.6".into(), target: legacy(address, "/", session.as_deref(), "echo/echo") });
+                rows.push(Row {
+                    group,
+                    name: "mcp-proxy 0.6".into(),
+                    target: legacy(address, "/", session.as_deref(), "echo/echo"),
+                });
                 kept.push(process);
             }
             None => eprintln!("mcp-proxy is not installed (cargo install mcp-proxy@0.6.0): left out"),
@@ -205,7 +242,10 @@ async fn main() {
     for row in &rows {
         if row.group != group {
             group = row.group;
-            let _ = write!(table, "\n**{group}**\n\n| | clients | calls/s | of axum | p50 µs | p99 µs |\n|---|---|---|---|---|---|\n");
+            let _ = write!(
+                table,
+                "\n**{group}**\n\n| | clients | calls/s | of axum | p50 µs | p99 µs |\n|---|---|---|---|---|---|\n"
+            );
         }
         for (n, clients) in CLIENTS.into_iter().enumerate() {
             let (warm_up, time) = (Duration::from_millis(500), Duration::from_secs(seconds));
@@ -216,7 +256,10 @@ async fn main() {
             let ratio = figures.rate / base[n];
             let line = format!(
                 "| {} | {clients} | {:.0} | {ratio:.2} | {} | {} |",
-                row.name, figures.rate, figures.p50.as_micros(), figures.p99.as_micros()
+                row.name,
+                figures.rate,
+                figures.p50.as_micros(),
+                figures.p99.as_micros()
             );
             eprintln!("{group}: {line}");
             let _ = writeln!(table, "{line}");

@@ -5,6 +5,12 @@
 //! `fixture`); see `crates/fixture/src/lib.rs` for its tools. `fixture stdio [legacy|modern]` is
 //! the same server as a child process.
 
+pub mod faults;
+
+mod talk;
+
+pub use talk::{Heard, Talk, Wire, everywhere, three};
+
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -52,7 +58,11 @@ pub struct House {
 impl House {
     /// Starts the gateway with these settings on a free port.
     pub async fn start(settings: Value) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        Self::start_in(tempfile::tempdir().expect("a folder"), settings).await
+    }
+
+    /// Starts it in a folder where another one may have stood.
+    pub async fn start_in(folder: tempfile::TempDir, settings: Value) -> Self {
         write_settings(folder.path(), settings);
         let mut process = Command::new(fixture())
             .args(["serve", "--config", "portcullis.jsonc"])
@@ -210,6 +220,26 @@ pub fn modern_meta(capabilities: Value) -> Value {
     })
 }
 
+/// Parameters of `initialize`.
+pub fn hello(revision: &str, capabilities: Value) -> Value {
+    json!({"protocolVersion": revision, "capabilities": capabilities, "clientInfo": {"name": "e2e", "version": "1"}})
+}
+
+/// The result of an elicitation that was accepted.
+pub fn accepted(content: Value) -> Value {
+    json!({"action": "accept", "content": content})
+}
+
+/// A token of the settings.
+pub fn token(name: &str, roles: &[&str]) -> Value {
+    json!({"name": name, "token": secret(name), "roles": roles})
+}
+
+/// The token of this principal.
+pub fn secret(name: &str) -> String {
+    format!("{name}-secret-0123456789")
+}
+
 /// Capabilities of a client that can be asked anything.
 pub fn all_capabilities() -> Value {
     json!({"elicitation": {}, "sampling": {}, "roots": {}})
@@ -250,14 +280,32 @@ impl Client {
 
     /// Opens a legacy session.
     pub async fn open(&mut self, capabilities: Value) -> Answer {
-        let params = json!({"protocolVersion": "2025-11-25", "capabilities": capabilities,
-            "clientInfo": {"name": "e2e", "version": "1"}});
-        let answer = self.legacy("initialize", params).await;
+        self.open_as("2025-11-25", capabilities).await
+    }
+
+    /// Opens a legacy session of this revision.
+    pub async fn open_as(&mut self, revision: &str, capabilities: Value) -> Answer {
+        let answer = self.legacy("initialize", hello(revision, capabilities)).await;
         self.session = answer.headers.get("mcp-session-id").map(|v| v.to_str().expect("ascii").to_owned());
         assert!(self.session.is_some(), "no session: {:?} {}", answer.messages, answer.text);
         let ready = self.send(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await;
         assert_eq!(ready.status, 202);
         answer
+    }
+
+    /// A GET of the session's own stream, or of the stream that this event was on.
+    pub async fn listen(&self, last_event_id: Option<&str>) -> reqwest::Response {
+        let mut request = self.http.get(&self.url).header("accept", "text/event-stream");
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(session) = &self.session {
+            request = request.header("mcp-session-id", session);
+        }
+        if let Some(id) = last_event_id {
+            request = request.header("last-event-id", id);
+        }
+        request.send().await.expect("an answer")
     }
 
     /// A modern request before it is sent: `params` gets `_meta` unless it has one.
@@ -328,23 +376,46 @@ impl Events {
     /// The next message; `None` at the end of the stream.
     pub async fn next(&mut self) -> Option<Value> {
         loop {
-            while let Some(at) = self.buffer.windows(2).position(|w| w == b"\n\n") {
+            let data = self.next_data().await?;
+            if let Ok(message) = serde_json::from_str(&data) {
+                return Some(message);
+            }
+        }
+    }
+
+    /// The data of the next event; `None` at the end of the stream.
+    pub async fn next_data(&mut self) -> Option<String> {
+        loop {
+            if let Some(at) = self.buffer.windows(2).position(|w| w == b"\n\n") {
                 let event: Vec<u8> = self.buffer.drain(..at + 2).collect();
                 let text = String::from_utf8_lossy(&event).into_owned();
                 if let Some(id) = text.lines().find_map(|l| l.strip_prefix("id: ")) {
                     self.last_id = Some(id.to_owned());
                 }
-                let data: String = text.lines().filter_map(|l| l.strip_prefix("data: ")).collect();
-                if let Ok(message) = serde_json::from_str(&data) {
-                    return Some(message);
-                }
+                return Some(text.lines().filter_map(|l| l.strip_prefix("data: ")).collect());
             }
             let piece = tokio::time::timeout(PATIENCE, self.body.next()).await.expect("the stream goes on")?;
             self.buffer.extend(piece);
         }
     }
 
-    async fn rest(&mut self) -> String {
+    /// The next message, however long it takes.
+    pub async fn next_patiently(&mut self) -> Option<Value> {
+        loop {
+            while let Some(at) = self.buffer.windows(2).position(|w| w == b"\n\n") {
+                let event: Vec<u8> = self.buffer.drain(..at + 2).collect();
+                let text = String::from_utf8_lossy(&event).into_owned();
+                let data: String = text.lines().filter_map(|l| l.strip_prefix("data: ")).collect();
+                if let Ok(message) = serde_json::from_str(&data) {
+                    return Some(message);
+                }
+            }
+            let piece = self.body.next().await?;
+            self.buffer.extend(piece);
+        }
+    }
+
+    pub(crate) async fn rest(&mut self) -> String {
         while let Some(piece) = self.body.next().await {
             self.buffer.extend(piece);
         }

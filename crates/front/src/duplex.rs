@@ -9,14 +9,14 @@ use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use gate::{Asking, Event, Exchange, Front, Guarded, Principal};
 use mcp::{
-    BadMessage, Capabilities, Era, Error, ErrorObject, Id, Incoming, Interest, Limits, Message, Method, Raw, Request,
-    Revision, error::code, handshake, message,
+    BadMessage, Capabilities, Era, Error, ErrorObject, Id, Incoming, Limits, Message, Method, Raw, Request, Revision,
+    error::code, handshake, message,
 };
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 
 /// How many messages wait for a client that reads slowly, before the calls wait as well.
 pub(crate) const WAITING: usize = 256;
@@ -216,12 +216,7 @@ impl Duplex {
             match event {
                 Event::Done(reply) => {
                     if reply.is_ok() && session.after(&request) {
-                        session.watch_uris_by(None);
-                        let uris = session.uris();
-                        if !uris.is_empty() {
-                            let task = self.watch(session, Interest { uris, ..Interest::default() }, &exchange);
-                            session.watch_uris_by(task);
-                        }
+                        session.watch(exchange, self.teller());
                     }
                     return self.send(&frame::legacy_response(id, request.method.as_str(), &reply)).await;
                 }
@@ -311,33 +306,17 @@ impl Duplex {
 
     fn watch_lists(self: &Arc<Self>) {
         let session = self.session();
-        if session.begin_watching_lists() {
-            let exchange = self.legacy_exchange(&session, false);
-            self.watch(&session, Interest::lists(), &exchange);
-        }
+        session.watch_lists(self.legacy_exchange(&session, false), self.teller());
     }
 
-    /// Tells of changes until the session ends.
-    fn watch(&self, session: &Session, interest: Interest, exchange: &Arc<Exchange>) -> Option<AbortHandle> {
-        let mut changes = match self.guarded.watch(interest, exchange) {
-            Ok(changes) => changes,
-            Err(error) => {
-                tracing::info!(%error, "a client gets no changes");
-                return None;
-            }
-        };
+    /// Takes messages to the client.
+    fn teller(&self) -> impl crate::session::Tell + use<> {
         let out = self.out.clone();
-        let task = session.spawn(async move {
-            while let Some(change) = changes.next().await {
-                if let Some((method, params)) = gate::notification(&change) {
-                    let message = message::notification(method, params.as_ref());
-                    if out.send(message.single_line()).await.is_err() {
-                        return;
-                    }
-                }
-            }
-        });
-        Some(task)
+        move |message: Raw| {
+            let out = out.clone();
+            Box::pin(async move { out.send(message.single_line()).await.is_ok() })
+                as std::pin::Pin<Box<dyn Future<Output = bool> + Send>>
+        }
     }
 
     /// What the front answers itself goes through the gate like any other request: audit and

@@ -377,6 +377,7 @@ impl Http {
     fn close(&self) {
         self.closing.send_replace(true);
         self.connections.end_all();
+        self.sessions.end_streams();
     }
 }
 

@@ -1,18 +1,19 @@
 //! A legacy session: what `initialize` said, and what is under way. Shared by every front that
 //! speaks the legacy era; how messages travel is the front's own business.
 
+use futures_util::StreamExt as _;
 use gate::{Asking, Exchange, Front, Guarded, Principal};
 use mcp::{
-    Capabilities, Era, ErrorObject, Id, Level, Method, Note, Question, Raw, Reply as QuestionReply, Request, Revision,
-    Target, message,
+    Capabilities, Era, ErrorObject, Id, Interest, Level, Method, Note, Question, Raw, Reply as QuestionReply, Request,
+    Revision, Target, message,
 };
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 
 pub(crate) struct Session {
     /// Names it: for whom questions are, and in records.
@@ -25,6 +26,8 @@ pub(crate) struct Session {
     state: Mutex<State>,
     next_question: AtomicI64,
     tasks: Mutex<JoinSet<()>>,
+    /// Told when the client wants to know of other changes.
+    interest_changed: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -33,9 +36,8 @@ struct State {
     running: HashMap<Id, Arc<Notify>>,
     questions: HashMap<Id, Open>,
     uris: BTreeSet<String>,
-    /// What tells of changes of these uris.
-    watching_uris: Option<AbortHandle>,
-    watching_lists: bool,
+    wants_lists: bool,
+    watching: bool,
     closed: bool,
 }
 
@@ -77,6 +79,7 @@ impl Session {
             state: Mutex::default(),
             next_question: AtomicI64::new(1),
             tasks: Mutex::default(),
+            interest_changed: Arc::default(),
         })
     }
 
@@ -189,30 +192,40 @@ impl Session {
         }
     }
 
-    /// The uris that the client subscribed to.
-    pub(crate) fn uris(&self) -> Vec<String> {
-        self.state().uris.iter().cloned().collect()
-    }
-
     /// Runs a task for as long as the session lasts.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
-        tasks.spawn(task)
+        tasks.spawn(task);
     }
 
-    /// True the first time: lists are watched once per session.
-    pub(crate) fn begin_watching_lists(&self) -> bool {
-        !std::mem::replace(&mut self.state().watching_lists, true)
-    }
-
-    /// The changes of the uris that the client subscribed to go through this task from now on, and
-    /// no longer through the one before.
-    pub(crate) fn watch_uris_by(&self, task: Option<AbortHandle>) {
-        let before = std::mem::replace(&mut self.state().watching_uris, task);
-        if let Some(before) = before {
-            before.abort();
+    /// Tells of changes of lists from now on.
+    pub(crate) fn watch_lists(self: &Arc<Self>, exchange: Arc<Exchange>, tell: impl Tell) {
+        if !std::mem::replace(&mut self.state().wants_lists, true) {
+            self.watch(exchange, tell);
         }
+    }
+
+    /// Tells of changes of what the client wants to know of by now. A session has one watch for all
+    /// of it, which begins anew when that is something else.
+    pub(crate) fn watch(self: &Arc<Self>, exchange: Arc<Exchange>, tell: impl Tell) {
+        if std::mem::replace(&mut self.state().watching, true) {
+            self.interest_changed.notify_one();
+            return;
+        }
+        let weak = Arc::downgrade(self);
+        self.spawn(async move {
+            while follow(&weak, &exchange, tell.clone()).await.is_some() {}
+            if let Some(session) = weak.upgrade() {
+                session.state().watching = false;
+            }
+        });
+    }
+
+    fn interest(&self) -> Interest {
+        let state = self.state();
+        let lists = state.wants_lists;
+        Interest { tools: lists, prompts: lists, resources: lists, uris: state.uris.iter().cloned().collect() }
     }
 
     /// Lets go of questions that nobody answers.
@@ -264,6 +277,35 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.session.state().running.remove(&self.id);
+    }
+}
+
+/// Takes a message to the client; false if the client is gone.
+pub(crate) trait Tell:
+    Fn(Raw) -> std::pin::Pin<Box<dyn Future<Output = bool> + Send>> + Clone + Send + Sync + 'static
+{
+}
+
+impl<T: Fn(Raw) -> std::pin::Pin<Box<dyn Future<Output = bool> + Send>> + Clone + Send + Sync + 'static> Tell for T {}
+
+/// Tells of changes until something else is wanted, which gives `Some`, or the session or the client
+/// is gone.
+async fn follow(session: &Weak<Session>, exchange: &Arc<Exchange>, tell: impl Tell) -> Option<()> {
+    let (interest_changed, watched) = {
+        let session = session.upgrade()?;
+        (Arc::clone(&session.interest_changed), session.guarded.watch(session.interest(), exchange))
+    };
+    let mut changes = watched.inspect_err(|error| tracing::info!(%error, "a client gets no changes")).ok()?;
+    loop {
+        let change = tokio::select! {
+            change = changes.next() => change?,
+            () = interest_changed.notified() => return Some(()),
+        };
+        if let Some((method, params)) = gate::notification(&change)
+            && !tell(message::notification(method, params.as_ref())).await
+        {
+            return None;
+        }
     }
 }
 

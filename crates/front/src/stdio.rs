@@ -28,12 +28,13 @@ impl Default for Settings {
     }
 }
 
-/// Serves one client until its input ends.
+/// Serves one client until its input ends, or `end` resolves; then the calls under way finish.
 pub async fn serve(
     guarded: Guarded,
     settings: Settings,
     input: impl AsyncRead + Unpin,
     output: impl AsyncWrite + Unpin + Send + 'static,
+    end: impl Future<Output = ()>,
 ) -> io::Result<()> {
     // The person's own machine: nobody is refused.
     let Ok(principal) = guarded.gate().admit(Front::Stdio, None, None) else {
@@ -41,7 +42,10 @@ pub async fn serve(
     };
     let (duplex, messages) = Duplex::new(guarded, principal, None, Front::Stdio, settings.only);
     let writer = tokio::spawn(write(messages, output));
-    let read = read(&duplex, settings, input).await;
+    let read = tokio::select! {
+        read = read(&duplex, settings, input) => read,
+        () = end => Ok(()),
+    };
     if read.is_ok() {
         duplex.drain(settings.grace).await;
     }

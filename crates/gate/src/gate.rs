@@ -298,8 +298,12 @@ impl Guarded {
         let snapshot = self.gate.snapshot();
         let servers = snapshot.servers_for(&self.to, who);
         let nobody = Capabilities::none();
-        let ready = futures_util::future::join_all(servers.iter().map(|e| e.ready(&nobody)));
-        let _ = tokio::time::timeout(Duration::from_secs(10), ready).await;
+        match (&self.to, servers.first()) {
+            (Destination::One(_), Some(entry)) => {
+                let _ = tokio::time::timeout(Duration::from_secs(10), entry.ready(&nobody)).await;
+            }
+            _ => crate::route::ready_or_late(&servers, &nobody).await,
+        }
         match (&self.to, servers.as_slice()) {
             (Destination::One(_), []) => None,
             (Destination::One(_), [entry, ..]) => Some(entry.server.about()),

@@ -59,9 +59,9 @@ pub(crate) async fn pass(passing: Passing) -> Result<Answer, Error> {
     let begun = Instant::now();
     // Which server and which entry of its catalogue; policy decides what exists for this caller.
     let finding = route::find(&snapshot, &to, &mut request, &exchange);
-    let found = within(snapshot.deadline(None), &call, finding).await.inspect_err(|_| record.deny())?;
+    let found = finding.await.inspect_err(|_| record.deny())?;
     let found = found.only(only.as_deref()).inspect_err(|_| record.deny())?;
-    let limit = snapshot.deadline(found.server()).saturating_sub(begun.elapsed());
+    let limit = snapshot.deadline(found.server());
     let answering = async {
         record.found(&found.server_name(), found.tool().map(|t| &t.name));
         // Limits per principal and tool; a dear call costs more.
@@ -101,7 +101,7 @@ pub(crate) async fn pass(passing: Passing) -> Result<Answer, Error> {
             }
         }
     };
-    within(limit, &call, answering).await
+    within(limit, begun, &call, answering).await
 }
 
 fn says_not_found(error: &Error) -> bool {
@@ -148,9 +148,14 @@ async fn rounds(
 }
 
 /// A deadline that stands still while a question is open.
-async fn within<T>(limit: Duration, call: &Call, future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+async fn within<T>(
+    limit: Duration,
+    begun: Instant,
+    call: &Call,
+    future: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
     let mut future = pin!(future);
-    let mut sleep = pin!(tokio::time::sleep(limit));
+    let mut sleep = pin!(tokio::time::sleep(limit.saturating_sub(begun.elapsed())));
     let mut left: Option<Duration> = None;
     std::future::poll_fn(|cx| {
         if let Poll::Ready(out) = future.as_mut().poll(cx) {

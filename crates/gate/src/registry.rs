@@ -7,7 +7,8 @@ use futures_util::StreamExt as _;
 use mcp::{Call, Caller, Capabilities, Era, Interest, Raw, Server, State};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -39,6 +40,9 @@ pub(crate) struct Entry {
     asking: ArcSwapOption<Catalogue>,
     /// Held while the above is read for the first time.
     reading: tokio::sync::Mutex<()>,
+    /// That it was tried, with success or not.
+    asking_tried: AtomicBool,
+    since: Instant,
     versions: watch::Sender<Versions>,
     keeper: std::sync::OnceLock<JoinHandle<()>>,
 }
@@ -49,15 +53,18 @@ pub(crate) struct Versions {
     pub(crate) tools: u64,
     pub(crate) prompts: u64,
     pub(crate) resources: u64,
-    /// Whether the catalogue was ever read.
-    pub(crate) loaded: bool,
+    /// Whether the catalogue was ever read, or at least tried to be.
+    pub(crate) tried: bool,
     pub(crate) state: u64,
 }
 
 /// Changes that come shortly after one another are read together.
 const SETTLE: Duration = Duration::from_millis(20);
 /// How long one list may take.
-const READ_DEADLINE: Duration = Duration::from_secs(30);
+const READ_DEADLINE: Duration = Duration::from_secs(15);
+/// How long what is for all servers waits for one, from its start, or for a view of it that is read
+/// for the first time.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Entry {
     /// Takes a server in and starts to keep its catalogue.
@@ -71,6 +78,8 @@ impl Entry {
             catalogue: ArcSwap::default(),
             asking: ArcSwapOption::empty(),
             reading: tokio::sync::Mutex::default(),
+            asking_tried: AtomicBool::new(false),
+            since: Instant::now(),
             versions: watch::Sender::new(Versions::default()),
             keeper: std::sync::OnceLock::new(),
         });
@@ -94,12 +103,14 @@ impl Entry {
     /// answer.
     pub(crate) async fn ready(&self, capabilities: &Capabilities) {
         self.ready_for_all().await;
-        if !capabilities.any() || self.asking.load().is_some() || !self.server.about().varies {
+        let tried = || self.asking_tried.load(Ordering::Acquire);
+        if !capabilities.any() || tried() || !self.server.about().varies {
             return;
         }
         let _reading = self.reading.lock().await;
-        if self.asking.load().is_none() {
+        if !tried() {
             self.read_asking().await;
+            self.asking_tried.store(true, Ordering::Release);
         }
     }
 
@@ -120,12 +131,17 @@ impl Entry {
         }
     }
 
+    /// How long what is for all servers waits for this one.
+    pub(crate) fn patience(&self) -> Duration {
+        if self.versions.borrow().tried { PATIENCE } else { PATIENCE.saturating_sub(self.since.elapsed()) }
+    }
+
     async fn ready_for_all(&self) {
-        if self.versions.borrow().loaded {
+        if self.versions.borrow().tried {
             return;
         }
         let mut versions = self.versions.subscribe();
-        let answers = |v: &Versions| v.loaded || matches!(self.server.about().state, State::Down | State::Disabled);
+        let answers = |v: &Versions| v.tried || matches!(self.server.about().state, State::Down | State::Disabled);
         // The sender lives as long as we do.
         let _ = versions.wait_for(answers).await;
     }
@@ -196,7 +212,10 @@ async fn keep(entry: std::sync::Weak<Entry>, metrics: Arc<Metrics>) {
             }
         }
         match entry.upgrade() {
-            Some(entry) => entry.versions.send_modify(|v| v.state += 1),
+            Some(entry) => entry.versions.send_modify(|v| {
+                v.state += 1;
+                v.tried |= failed;
+            }),
             None => return,
         }
         let change = if failed {
@@ -222,7 +241,7 @@ impl Entry {
             v.tools += u64::from(!tools);
             v.prompts += u64::from(!prompts);
             v.resources += u64::from(!resources);
-            v.loaded = true;
+            v.tried = true;
         });
     }
 }

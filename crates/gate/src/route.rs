@@ -9,7 +9,7 @@ use crate::pass::kind_of;
 use crate::policy::Kind;
 use crate::registry::Entry;
 use mcp::seal::Purpose;
-use mcp::{Error, Method, Raw, Request, State, Target};
+use mcp::{Capabilities, Error, Method, Raw, Request, State, Target};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -90,8 +90,12 @@ impl Found {
     }
 }
 
-/// How long a list of all servers waits for those that are starting for the first time.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Waits for all of these, but for none longer than a few seconds from its start: what is for all
+/// servers is not held up by one.
+pub(crate) async fn ready_or_late(servers: &[Arc<Entry>], capabilities: &Capabilities) {
+    let waiting = servers.iter().map(|entry| tokio::time::timeout(entry.patience(), entry.ready(capabilities)));
+    futures_util::future::join_all(waiting).await;
+}
 
 pub(crate) async fn find(
     snapshot: &Snapshot,
@@ -119,7 +123,7 @@ pub(crate) async fn find(
     match (&request.method, &request.target) {
         (Method::ToolsCall, Target::Tool(name)) => {
             for entry in candidates(&servers, name, joint && !alone) {
-                wait(&entry, exchange).await?;
+                wait(snapshot, &entry, exchange).await?;
                 let catalogue = entry.catalogue(&exchange.capabilities);
                 let own =
                     own_name(name, &entry.name, joint && !alone, || Box::new(catalogue.tools.iter().map(|t| &t.name)));
@@ -138,7 +142,7 @@ pub(crate) async fn find(
         }
         (Method::PromptsGet | Method::Complete, Target::Prompt(name)) => {
             for entry in candidates(&servers, name, joint && !alone) {
-                wait(&entry, exchange).await?;
+                wait(snapshot, &entry, exchange).await?;
                 let catalogue = entry.catalogue(&exchange.capabilities);
                 let own = own_name(name, &entry.name, joint && !alone, || {
                     Box::new(catalogue.prompts.iter().map(|p| &p.name))
@@ -156,11 +160,10 @@ pub(crate) async fn find(
             let uri = uri.clone();
             let allowed = |entry: &&Arc<Entry>| snapshot.policy().allows(who, &entry.name, Kind::Resource, &uri, None);
             let owners: Vec<_> = servers.iter().filter(allowed).cloned().collect();
-            let waiting = owners.iter().map(|e| e.ready(&exchange.capabilities));
             if joint {
-                let _ = tokio::time::timeout(PATIENCE, futures_util::future::join_all(waiting)).await;
+                ready_or_late(&owners, &exchange.capabilities).await;
             } else if let Some(entry) = owners.first() {
-                wait(entry, exchange).await?;
+                wait(snapshot, entry, exchange).await?;
             }
             let owners: Vec<_> = owners.into_iter().filter(|e| e.server.about().state.answers()).collect();
             let owners = by_ownership(owners, &uri, exchange);
@@ -182,7 +185,7 @@ pub(crate) async fn find(
             if !matches!(request.method, Method::Other(_)) || !snapshot.allows_method(who, &entry.name, kind, name) {
                 return Err(unknown());
             }
-            wait(entry, exchange).await?;
+            wait(snapshot, entry, exchange).await?;
             Ok(Found::Server { entry: Arc::clone(entry), tool: None })
         }
     }
@@ -199,8 +202,10 @@ fn unknown(request: &Request) -> Error {
 }
 
 /// Waits for a server that is starting; a server that is down answers nothing.
-async fn wait(entry: &Arc<Entry>, exchange: &Exchange) -> Result<(), Error> {
-    entry.ready(&exchange.capabilities).await;
+async fn wait(snapshot: &Snapshot, entry: &Arc<Entry>, exchange: &Exchange) -> Result<(), Error> {
+    let limit = snapshot.deadline(Some(entry));
+    let ready = entry.ready(&exchange.capabilities);
+    tokio::time::timeout(limit, ready).await.map_err(|_| Error::TimedOut(limit))?;
     let about = entry.server.about();
     if about.state.answers() || about.state == State::Starting {
         return Ok(());
@@ -332,10 +337,9 @@ impl Listing {
         request: &Request,
     ) -> Result<Raw, Error> {
         if self.joint {
-            let ready = self.servers.iter().map(|e| e.ready(&exchange.capabilities));
-            let _ = tokio::time::timeout(PATIENCE, futures_util::future::join_all(ready)).await;
+            ready_or_late(&self.servers, &exchange.capabilities).await;
         } else if let Some(entry) = self.servers.first() {
-            wait(entry, exchange).await?;
+            wait(snapshot, entry, exchange).await?;
         }
         let items = items(snapshot, &self.servers, self.joint, &request.method, exchange);
         let start = match request.params.get("cursor").filter(|c| c.kind() != mcp::Kind::Null) {

@@ -142,9 +142,12 @@ async fn watch(
             }
         }
         let mut versions: Vec<_> = servers.iter().map(|e| e.versions()).collect();
+        // What changed before we looked at the versions, and what other roles change.
+        if tell(&mut before, view(&gate, &to, &exchange), &interest, &out).await.is_err() {
+            return;
+        }
         loop {
-            let mut changed: FuturesUnordered<_> =
-                versions.iter_mut().map(tokio::sync::watch::Receiver::changed).collect();
+            let mut changed: FuturesUnordered<_> = versions.iter_mut().map(|v| v.changed()).collect();
             let any_change = async {
                 // A server that is gone says so by an error: then the registry changed as well.
                 while let Some(result) = changed.next().await {
@@ -154,13 +157,13 @@ async fn watch(
                 }
                 std::future::pending::<()>().await;
             };
-            let reloaded = tokio::select! {
-                () = any_change => false,
+            tokio::select! {
+                () = any_change => {}
                 reload = reloads.changed() => {
                     if reload.is_err() {
                         return;
                     }
-                    true
+                    break;
                 }
                 Some(change) = updates.next(), if !updates.is_empty() => {
                     if matches!(&change, Change::Updated(_)) && out.try_send(change).is_err() {
@@ -169,29 +172,36 @@ async fn watch(
                     continue;
                 }
                 () = out.closed() => return,
-            };
+            }
             drop(changed);
             tokio::time::sleep(COALESCE).await;
             for version in &mut versions {
                 version.mark_unchanged();
             }
-            let after = view(&gate, &to, &exchange);
-            let told = [
-                (interest.tools && before.tools != after.tools, Change::Tools),
-                (interest.prompts && before.prompts != after.prompts, Change::Prompts),
-                (interest.resources && before.resources != after.resources, Change::Resources),
-            ];
-            before = after;
-            for (differs, change) in told {
-                if differs && out.send(change).await.is_err() {
-                    return;
-                }
-            }
-            if reloaded {
-                break;
+            if tell(&mut before, view(&gate, &to, &exchange), &interest, &out).await.is_err() {
+                return;
             }
         }
     }
+}
+
+/// The watch is not read any more.
+struct Unread;
+
+/// Tells in which lists two views differ.
+async fn tell(before: &mut View, after: View, interest: &Interest, out: &mpsc::Sender<Change>) -> Result<(), Unread> {
+    let told = [
+        (interest.tools && before.tools != after.tools, Change::Tools),
+        (interest.prompts && before.prompts != after.prompts, Change::Prompts),
+        (interest.resources && before.resources != after.resources, Change::Resources),
+    ];
+    *before = after;
+    for (differs, change) in told {
+        if differs {
+            out.send(change).await.map_err(|_| Unread)?;
+        }
+    }
+    Ok(())
 }
 
 /// The notification that tells of a change; nothing for what clients are not told.

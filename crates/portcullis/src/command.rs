@@ -107,7 +107,9 @@ fn verify(files: &[PathBuf]) -> Result<(), String> {
         }
         if found.torn_bytes > 0 {
             let torn = found.torn_bytes;
-            print(&format!("{name}: ends in {torn} bytes of a line that was being written when the process was killed"));
+            print(&format!(
+                "{name}: ends in {torn} bytes of a line that was being written when the process was killed"
+            ));
         }
         head = Some(found.head);
     }

@@ -9,6 +9,7 @@ mod serve;
 
 pub use assemble::Builtins;
 use clap::Parser as _;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 /// Runs the command line of this process to its end.
@@ -17,7 +18,8 @@ pub fn run(builtins: Builtins) -> ExitCode {
     match command.run(builtins) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            // Whoever closed our standard error does not want to know.
+            let _ = writeln!(std::io::stderr(), "{error}");
             ExitCode::FAILURE
         }
     }

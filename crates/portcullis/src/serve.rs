@@ -22,7 +22,7 @@ const DRAIN: Duration = Duration::from_secs(60);
 
 pub(crate) fn run(options: &Serve, builtins: Builtins) -> Result<(), String> {
     let settings = load(options)?;
-    logging::start(&settings.telemetry.log);
+    let _log = logging::start(&settings.telemetry.log);
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
@@ -112,14 +112,16 @@ async fn serve(options: &Serve, settings: config::Settings, builtins: Builtins) 
     if options.stdio {
         let house = House::open(&settings, builtins)?;
         let guarded = house.gate.guarded(Destination::All);
-        let serving =
-            front::stdio::serve(guarded, front::stdio::Settings::default(), tokio::io::stdin(), tokio::io::stdout());
         let mut terminated = on(SignalKind::terminate())?;
-        let served = tokio::select! {
-            served = serving => served.map_err(|e| format!("stdin: {e}")),
-            _ = terminated.recv() => Ok(()),
-            _ = tokio::signal::ctrl_c() => Ok(()),
+        let end = async move {
+            tokio::select! {
+                _ = terminated.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
         };
+        let settings = front::stdio::Settings::default();
+        let serving = front::stdio::serve(guarded, settings, tokio::io::stdin(), tokio::io::stdout(), end);
+        let served = serving.await.map_err(|e| format!("stdin: {e}"));
         house.close().await;
         return served;
     }

@@ -26,7 +26,10 @@ fn main() {
                 continue;
             }
         };
-        if writeln!(out, "{}", json!({"jsonrpc": "2.0", "id": id, "result": result})).and_then(|()| out.flush()).is_err() {
+        if writeln!(out, "{}", json!({"jsonrpc": "2.0", "id": id, "result": result}))
+            .and_then(|()| out.flush())
+            .is_err()
+        {
             return;
         }
     }

@@ -67,12 +67,16 @@ pub(crate) enum BadBody {
 pub(crate) async fn read(mut body: Incoming, limit: usize, deadline: Duration) -> Result<Bytes, BadBody> {
     let hint = body.size_hint();
     if hint.lower() > limit as u64 {
+        if hint.lower() <= MOST_DISCARDED {
+            discard(body).await;
+        }
         return Err(BadBody::TooLarge);
     }
+    let body_ref = &mut body;
     let reading = async {
         let mut first: Option<Bytes> = None;
         let mut all = BytesMut::new();
-        while let Some(frame) = body.frame().await {
+        while let Some(frame) = body_ref.frame().await {
             let Ok(data) = frame.map_err(|_| BadBody::Broken)?.into_data() else { continue };
             if all.len() + first.as_ref().map_or(0, Bytes::len) + data.len() > limit {
                 return Err(BadBody::TooLarge);
@@ -88,5 +92,28 @@ pub(crate) async fn read(mut body: Incoming, limit: usize, deadline: Duration) -
         }
         Ok(first.unwrap_or_else(|| all.freeze()))
     };
-    tokio::time::timeout(deadline, reading).await.map_err(|_| BadBody::TooSlow)?
+    let read = tokio::time::timeout(deadline, reading).await.map_err(|_| BadBody::TooSlow)?;
+    if read == Err(BadBody::TooLarge) {
+        discard(body).await;
+    }
+    read
+}
+
+/// How much of a body that is too large is read all the same, and how long.
+const MOST_DISCARDED: u64 = 64 * 1024 * 1024;
+const DISCARDING: Duration = Duration::from_secs(5);
+
+/// Reads on without keeping anything: a client that writes all before it reads would otherwise find
+/// its connection reset, and never learn why.
+async fn discard(mut body: Incoming) {
+    let reading = async {
+        let mut read = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            read += frame.data_ref().map_or(0, Bytes::len) as u64;
+            if read > MOST_DISCARDED {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(DISCARDING, reading).await;
 }

@@ -5,17 +5,14 @@ use super::sessions::{HttpSession, Sessions};
 use super::{Arrival, ring};
 use crate::frame;
 use crate::session::Running;
-use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use gate::{Asking, Event, Exchange, Front, Run};
 use http::header::HeaderValue;
 use http::{HeaderMap, StatusCode};
 use mcp::{
-    BadMessage, Capabilities, Era, Error, Id, Incoming, Interest, Message, Method, Raw, Request, Revision, handshake,
-    message,
+    BadMessage, Capabilities, Era, Error, Id, Incoming, Message, Method, Raw, Request, Revision, handshake, message,
 };
 use std::sync::Arc;
-use tokio::task::AbortHandle;
 
 /// Carries the sealed id of a session.
 pub(crate) const SESSION: &str = "mcp-session-id";
@@ -284,34 +281,17 @@ impl Drop for Conduct {
 /// What a request that succeeded changes about the session.
 fn settle(session: &Arc<HttpSession>, request: &Request, exchange: &Arc<Exchange>) {
     if session.core.after(request) {
-        // The one before gives its place back first.
-        session.core.watch_uris_by(None);
-        let uris = session.core.uris();
-        if !uris.is_empty() {
-            let task = watch(session, Interest { uris, ..Interest::default() }, exchange);
-            session.core.watch_uris_by(task);
-        }
+        session.core.watch(Arc::clone(exchange), general(session));
     }
 }
 
-/// Tells of changes on the session's own stream.
-fn watch(session: &Arc<HttpSession>, interest: Interest, exchange: &Arc<Exchange>) -> Option<AbortHandle> {
-    let mut changes = match session.core.guarded().watch(interest, exchange) {
-        Ok(changes) => changes,
-        Err(error) => {
-            tracing::info!(%error, "a session gets no changes");
-            return None;
-        }
-    };
-    let general = Arc::clone(&session.general);
-    let task = session.core.spawn(async move {
-        while let Some(change) = changes.next().await {
-            if let Some((method, params)) = gate::notification(&change) {
-                general.push(&message::notification(method, params.as_ref()));
-            }
-        }
-    });
-    Some(task)
+/// Takes messages to the session's own stream. Whoever holds the stream counts as a reader of it.
+fn general(session: &HttpSession) -> impl crate::session::Tell {
+    let general = Arc::downgrade(&session.general);
+    move |message: Raw| {
+        let told = general.upgrade().map(|general| general.push(&message)).is_some();
+        Box::pin(std::future::ready(told)) as std::pin::Pin<Box<dyn Future<Output = bool> + Send>>
+    }
 }
 
 /// A message that is no request.
@@ -415,10 +395,8 @@ pub(crate) fn get(sessions: &Arc<Sessions>, arrival: &Arrival) -> Answer {
     {
         return respond::events(stream.read(Some(seq), false));
     }
-    if session.core.begin_watching_lists() {
-        let exchange = session.core.exchange(Arc::clone(&arrival.principal), Some(arrival.address), None, false);
-        watch(&session, Interest::lists(), &exchange);
-    }
+    let exchange = session.core.exchange(Arc::clone(&arrival.principal), Some(arrival.address), None, false);
+    session.core.watch_lists(exchange, general(&session));
     respond::events(session.general.read_on(primed))
 }
 

@@ -10,8 +10,10 @@ use futures_util::StreamExt as _;
 use gate::{Asking, Event, Exchange, Front, Run};
 use http::StatusCode;
 use mcp::{Era, Error, Id, Incoming, Message, Method, Raw, Request, Revision, handshake, message, sse};
+use std::collections::VecDeque;
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
 
 /// A POST of the modern era.
 pub(crate) async fn post(arrival: &Arrival, incoming: Incoming, closing: watch::Receiver<bool>) -> Answer {
@@ -89,7 +91,6 @@ async fn call(arrival: &Arrival, id: &Id, request: Request, exchange: &Arc<Excha
         method: request.method.to_string(),
         token: request.meta.progress_token,
         info,
-        over: false,
     };
     let first = tokio::select! {
         event = speech.run.next() => Some(event),
@@ -110,45 +111,73 @@ async fn call(arrival: &Arrival, id: &Id, request: Request, exchange: &Arc<Excha
     }
 }
 
-/// A run that speaks on its own stream. Dropping the stream cancels the run.
+/// A run that speaks on its own stream.
 struct Speech {
     run: Run,
     id: Id,
     method: String,
     token: Option<Raw>,
     info: Raw,
-    over: bool,
 }
 
+/// How many messages wait for a client that reads slowly. Beyond it, progress and log lines are lost.
+const WAITING: usize = 64;
+
 impl Speech {
+    /// A task runs the call from here on, so that its deadline holds even if nobody reads; dropping
+    /// the stream cancels it.
     fn stream(self, first: Option<Event>) -> impl Stream<Item = Bytes> + Send {
-        futures_util::stream::unfold((self, first), |(mut speech, first)| async move {
-            if speech.over {
-                return None;
-            }
-            let mut next = first;
-            loop {
-                let event = match next.take() {
-                    Some(event) => event,
-                    None => tokio::select! {
-                        event = speech.run.next() => event,
-                        () = tokio::time::sleep(ring::KEEP_ALIVE) => return Some((sse::KEEP_ALIVE, (speech, None))),
-                    },
-                };
-                let message = match event {
-                    Event::Progress(params) => frame::progress(&params, speech.token.as_ref()),
-                    Event::Log(params) => Some(frame::log(&params)),
-                    Event::Question(_) => None,
-                    Event::Done(reply) => {
-                        speech.over = true;
-                        Some(frame::modern_response(&speech.id, &speech.method, &reply, &speech.info))
-                    }
-                };
-                if let Some(message) = message {
-                    return Some((sse::message(None, &message), (speech, None)));
-                }
-            }
+        let (out, messages) = mpsc::channel(1);
+        let task = Cancelling(tokio::spawn(self.speak(first, out)).abort_handle());
+        futures_util::stream::unfold((messages, task), |(mut messages, task)| async move {
+            let event = tokio::select! {
+                event = messages.recv() => event?,
+                () = tokio::time::sleep(ring::KEEP_ALIVE) => sse::KEEP_ALIVE,
+            };
+            Some((event, (messages, task)))
         })
+    }
+
+    async fn speak(mut self, first: Option<Event>, out: mpsc::Sender<Bytes>) {
+        let mut waiting: VecDeque<Bytes> = VecDeque::new();
+        let mut over = false;
+        if let Some(first) = first {
+            over = self.take(first, &mut waiting);
+        }
+        while !over || !waiting.is_empty() {
+            tokio::select! {
+                biased;
+                place = out.reserve(), if !waiting.is_empty() => match (place, waiting.pop_front()) {
+                    (Ok(place), Some(event)) => place.send(event),
+                    _ => return,
+                },
+                event = self.run.next(), if !over => over = self.take(event, &mut waiting),
+            }
+        }
+    }
+
+    /// Puts a message in line; says whether it is the last.
+    fn take(&self, event: Event, waiting: &mut VecDeque<Bytes>) -> bool {
+        let over = matches!(event, Event::Done(_));
+        let message = match event {
+            Event::Progress(params) => frame::progress(&params, self.token.as_ref()),
+            Event::Log(params) => Some(frame::log(&params)),
+            Event::Question(_) => None,
+            Event::Done(reply) => Some(frame::modern_response(&self.id, &self.method, &reply, &self.info)),
+        };
+        if over || waiting.len() < WAITING {
+            waiting.extend(message.map(|m| sse::message(None, &m)));
+        }
+        over
+    }
+}
+
+/// Ends a task when it is dropped.
+struct Cancelling(AbortHandle);
+
+impl Drop for Cancelling {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

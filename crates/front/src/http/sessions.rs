@@ -207,6 +207,13 @@ impl Sessions {
         }
     }
 
+    /// Ends the streams that would never end by themselves. Calls go on.
+    pub(crate) fn end_streams(&self) {
+        for session in self.table().values() {
+            session.general.end();
+        }
+    }
+
     /// Ends all of them.
     pub(crate) fn end_all(&self) {
         let all = std::mem::take(&mut *self.table());

@@ -120,7 +120,11 @@ pub(super) fn id_of(head: &[u8], tail: &[u8]) -> Option<i64> {
     }
     if let Some(value) = member(rest, "id") {
         let (number, after) = integer(value)?;
-        return is_outcome(next_member(after)?).then_some(number);
+        let mut rest = next_member(after)?;
+        if let Some(after) = member(rest, "jsonrpc") {
+            rest = next_member(after.strip_prefix("\"2.0\"")?)?;
+        }
+        return is_outcome(rest).then_some(number);
     }
     if is_outcome(rest) { id_at_end(tail) } else { None }
 }
