@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 pub(crate) struct Session {
     /// Names it: for whom questions are, and in records.
@@ -37,7 +37,7 @@ struct State {
     questions: HashMap<Id, Open>,
     uris: BTreeSet<String>,
     wants_lists: bool,
-    watching: bool,
+    watching: Option<AbortHandle>,
     closed: bool,
 }
 
@@ -193,36 +193,44 @@ impl Session {
     }
 
     /// Runs a task for as long as the session lasts.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
-        tasks.spawn(task);
+        tasks.spawn(task)
     }
 
     /// Tells of changes of lists from now on.
     pub(crate) fn watch_lists(self: &Arc<Self>, exchange: Arc<Exchange>, tell: impl Tell) {
-        if !std::mem::replace(&mut self.state().wants_lists, true) {
+        let (before, watching) = {
+            let mut state = self.state();
+            let watching = state.watching.as_ref().is_some_and(|task| !task.is_finished());
+            (std::mem::replace(&mut state.wants_lists, true), watching)
+        };
+        if !before || !watching {
             self.watch(exchange, tell);
         }
+    }
+
+    /// Gives the watch back while nobody reads what it tells. True if there was one.
+    pub(crate) fn pause(&self) -> bool {
+        let task = self.state().watching.take();
+        task.as_ref().inspect(|task| task.abort()).is_some()
     }
 
     /// Tells of changes of what the client wants to know of by now. A session has one watch for all
     /// of it, which begins anew when that is something else.
     pub(crate) fn watch(self: &Arc<Self>, exchange: Arc<Exchange>, tell: impl Tell) {
-        if std::mem::replace(&mut self.state().watching, true) {
+        if self.state().watching.as_ref().is_some_and(|task| !task.is_finished()) {
             self.interest_changed.notify_one();
             return;
         }
         let weak = Arc::downgrade(self);
-        self.spawn(async move {
-            while follow(&weak, &exchange, tell.clone()).await.is_some() {}
-            if let Some(session) = weak.upgrade() {
-                session.state().watching = false;
-            }
-        });
+        let task = self.spawn(async move { while follow(&weak, &exchange, tell.clone()).await.is_some() {} });
+        self.state().watching = Some(task);
     }
 
-    fn interest(&self) -> Interest {
+    /// What the client wants to know of.
+    pub(crate) fn interest(&self) -> Interest {
         let state = self.state();
         let lists = state.wants_lists;
         Interest { tools: lists, prompts: lists, resources: lists, uris: state.uris.iter().cloned().collect() }

@@ -165,7 +165,11 @@ pub(crate) async fn find(
             } else if let Some(entry) = owners.first() {
                 wait(snapshot, entry, exchange).await?;
             }
-            let owners: Vec<_> = owners.into_iter().filter(|e| e.server.about().state.answers()).collect();
+            let serves = |e: &Arc<Entry>| {
+                let about = e.server.about();
+                about.state.answers() && (about.capabilities.resources || !joint)
+            };
+            let owners: Vec<_> = owners.into_iter().filter(serves).collect();
             let owners = by_ownership(owners, &uri, exchange);
             if owners.is_empty() {
                 return Err(unknown());

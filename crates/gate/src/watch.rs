@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::sync::watch::Receiver;
 use tokio::task::AbortHandle;
 
 /// Changes of lists that come within this time are told once.
@@ -68,7 +69,11 @@ impl Guarded {
         let metrics = self.gate.metrics();
         metrics.watches.inc();
         let (sender, changes) = mpsc::channel(WAITING);
-        let watching = watch(Arc::clone(&self.gate), self.to.clone(), interest, Arc::clone(exchange), sender);
+        // From here on nothing is missed: the caller is told that it is watched when this returns.
+        let before = view(&self.gate, &self.to, exchange);
+        let first = Updates::of(&self.gate, &self.to, &interest, exchange);
+        let watching =
+            watch(Arc::clone(&self.gate), self.to.clone(), interest, Arc::clone(exchange), sender, before, first);
         let task = tokio::spawn(watching).abort_handle();
         Ok(Watch { changes, task, _place: place, _count: Count(metrics.watches.clone()) })
     }
@@ -112,42 +117,57 @@ fn view(gate: &Gate, to: &Destination, exchange: &Exchange) -> View {
     }
 }
 
+/// Where changes come from.
+struct Updates {
+    /// Of single resources.
+    updates: SelectAll<mcp::Watching>,
+    /// Of lists.
+    versions: Vec<Receiver<crate::registry::Versions>>,
+}
+
+impl Updates {
+    fn of(gate: &Gate, to: &Destination, interest: &Interest, exchange: &Exchange) -> Self {
+        let snapshot = gate.snapshot();
+        let servers = snapshot.servers_for(to, &exchange.principal);
+        let mut updates = SelectAll::new();
+        for entry in &servers {
+            let allowed =
+                |uri: &&String| snapshot.policy().allows(&exchange.principal, &entry.name, Kind::Resource, uri, None);
+            let uris: Vec<_> = interest.uris.iter().filter(allowed).cloned().collect();
+            if !uris.is_empty() {
+                let call = crate::run::call_of(exchange, false, HashMap::new()).0;
+                let interest = Interest { uris, ..Interest::default() };
+                updates.push(Arc::clone(&entry.server).watch(interest, call));
+            }
+        }
+        Self { updates, versions: servers.iter().map(|e| e.versions()).collect() }
+    }
+}
+
 async fn watch(
     gate: Arc<Gate>,
     to: Destination,
     interest: Interest,
     mut exchange: Arc<Exchange>,
     out: mpsc::Sender<Change>,
+    mut before: View,
+    first: Updates,
 ) {
     let mut reloads = gate.reloads();
-    let mut before = view(&gate, &to, &exchange);
+    let mut first = Some(first);
     loop {
         let snapshot = gate.snapshot();
         // With the roles that the principal has now.
         let Some(principal) = snapshot.identity().current(&exchange.principal) else { return };
         exchange = Arc::new(Exchange { principal, ..Exchange::clone(&exchange) });
-        let servers = snapshot.servers_for(&to, &exchange.principal);
-        let mut updates = SelectAll::new();
-        for entry in &servers {
-            let uris: Vec<_> = interest
-                .uris
-                .iter()
-                .filter(|uri| snapshot.policy().allows(&exchange.principal, &entry.name, Kind::Resource, uri, None))
-                .cloned()
-                .collect();
-            if !uris.is_empty() {
-                let call = crate::run::call_of(&exchange, false, HashMap::new()).0;
-                let interest = Interest { uris, ..Interest::default() };
-                updates.push(Arc::clone(&entry.server).watch(interest, call));
-            }
-        }
-        let mut versions: Vec<_> = servers.iter().map(|e| e.versions()).collect();
+        let Updates { mut updates, mut versions } =
+            first.take().unwrap_or_else(|| Updates::of(&gate, &to, &interest, &exchange));
         // What changed before we looked at the versions, and what other roles change.
         if tell(&mut before, view(&gate, &to, &exchange), &interest, &out).await.is_err() {
             return;
         }
         loop {
-            let mut changed: FuturesUnordered<_> = versions.iter_mut().map(|v| v.changed()).collect();
+            let mut changed: FuturesUnordered<_> = versions.iter_mut().map(Receiver::changed).collect();
             let any_change = async {
                 // A server that is gone says so by an error: then the registry changed as well.
                 while let Some(result) = changed.next().await {

@@ -10,7 +10,8 @@ use gate::{Asking, Event, Exchange, Front, Run};
 use http::header::HeaderValue;
 use http::{HeaderMap, StatusCode};
 use mcp::{
-    BadMessage, Capabilities, Era, Error, Id, Incoming, Message, Method, Raw, Request, Revision, handshake, message,
+    BadMessage, Capabilities, Change, Era, Error, Id, Incoming, Message, Method, Raw, Request, Revision, handshake,
+    message,
 };
 use std::sync::Arc;
 
@@ -397,6 +398,14 @@ pub(crate) fn get(sessions: &Arc<Sessions>, arrival: &Arrival) -> Answer {
     }
     let exchange = session.core.exchange(Arc::clone(&arrival.principal), Some(arrival.address), None, false);
     session.core.watch_lists(exchange, general(&session));
+    if session.has_missed() {
+        let updated = session.core.interest().uris.into_iter().map(Change::Updated);
+        for change in [Change::Tools, Change::Prompts, Change::Resources].into_iter().chain(updated) {
+            if let Some((method, params)) = gate::notification(&change) {
+                session.general.push(&message::notification(method, params.as_ref()));
+            }
+        }
+    }
     respond::events(session.general.read_on(primed))
 }
 

@@ -12,8 +12,12 @@ use mcp::{Capabilities, Raw, Revision};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
+
+/// How long a session is told of changes that nobody reads.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// The most finished streams that a session keeps for clients that come back.
 const MOST_FINISHED: usize = 16;
@@ -38,6 +42,10 @@ pub(crate) struct HttpSession {
     pub(crate) general: Arc<Ring>,
     streams: Mutex<Streams>,
     used: Mutex<Instant>,
+    /// Since when nobody reads the session's own stream.
+    unread: Mutex<Option<Instant>>,
+    /// Changes may have been missed since the last reader went.
+    missed: AtomicBool,
 }
 
 #[derive(Default)]
@@ -54,6 +62,8 @@ impl HttpSession {
             general: Ring::new(0, budget),
             streams: Mutex::new(Streams { next: 1, ..Streams::default() }),
             used: Mutex::new(Instant::now()),
+            unread: Mutex::default(),
+            missed: AtomicBool::new(false),
         })
     }
 
@@ -86,10 +96,28 @@ impl HttpSession {
         *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
+    fn is_read(&self) -> bool {
+        // The session holds one; a stream that is being read holds its ring.
+        Arc::strong_count(&self.general) > 1
+    }
+
+    /// A client that went away without a word must not keep a place among its principal's watches.
+    fn rest(&self, now: Instant) {
+        let mut unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_read() {
+            *unread = None;
+        } else if now.duration_since(*unread.get_or_insert(now)) >= GRACE && self.core.pause() {
+            self.missed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether changes may have been missed while nobody read; asked once.
+    pub(crate) fn has_missed(&self) -> bool {
+        self.missed.swap(false, Ordering::Relaxed)
+    }
+
     fn idle_since(&self) -> Option<Instant> {
-        // The table and the caller hold one each; a stream that is being read holds its ring.
-        let read = Arc::strong_count(&self.general) > 1;
-        (!read && !self.core.is_busy()).then(|| *self.used.lock().unwrap_or_else(PoisonError::into_inner))
+        (!self.is_read() && !self.core.is_busy()).then(|| *self.used.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn end(&self) {
@@ -234,6 +262,7 @@ async fn sweep(sessions: Weak<Sessions>) {
         let mut gone = Vec::new();
         sessions.table().retain(|_, session| {
             session.core.sweep(now);
+            session.rest(now);
             let idle = session.idle_since().is_some_and(|since| now.duration_since(since) >= sessions.idle);
             let admitted = session.core.guarded().gate().still_admits(&session.core.principal).is_some();
             if idle || !admitted {

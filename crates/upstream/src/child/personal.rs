@@ -17,7 +17,7 @@ use bytes::Bytes;
 use mcp::{Caller, Error, Level, Note};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, interval};
 
 /// How long a failed start is not repeated for the same caller.
@@ -25,7 +25,11 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// All personal instances of one child.
 #[derive(Default)]
-pub(super) struct Personal(Mutex<Vec<Arc<Seat>>>);
+pub(super) struct Personal {
+    seats: Mutex<Vec<Arc<Seat>>>,
+    /// Told when a call leaves its instance.
+    freed: Arc<Notify>,
+}
 
 /// Whose an instance is.
 #[derive(Clone, PartialEq, Eq)]
@@ -61,6 +65,7 @@ struct Taken {
 pub(super) struct Lease {
     seat: Arc<Seat>,
     level: Option<Level>,
+    freed: Arc<Notify>,
 }
 
 impl Owner {
@@ -102,11 +107,11 @@ impl Seat {
         }
     }
 
-    fn lease(self: &Arc<Self>, level: Option<Level>) -> Lease {
+    fn lease(self: &Arc<Self>, level: Option<Level>, freed: &Arc<Notify>) -> Lease {
         let mut taken = self.taken();
         taken.calls += 1;
         taken.levels.extend(level);
-        Lease { seat: Arc::clone(self), level }
+        Lease { seat: Arc::clone(self), level, freed: Arc::clone(freed) }
     }
 }
 
@@ -118,6 +123,8 @@ impl Drop for Lease {
             taken.levels.swap_remove(at);
         }
         taken.since = Instant::now();
+        drop(taken);
+        self.freed.notify_waiters();
     }
 }
 
@@ -140,7 +147,7 @@ impl Lease {
 
 impl Personal {
     fn seats(&self) -> MutexGuard<'_, Vec<Arc<Seat>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Finds the caller an instance, or starts one.
@@ -148,21 +155,33 @@ impl Personal {
         let owner = Owner::of(caller);
         let level = caller.log_level;
         if let Some(seat) = free(&self.seats(), &owner) {
-            return Ok(seat.lease(level));
+            return Ok(seat.lease(level, &self.freed));
         }
         // The shared instance shows whether the server can be started at all, and what it is.
         core.plain().await?;
+        loop {
+            let freed = self.freed.notified();
+            match self.try_enter(core, caller, &owner) {
+                // Within the deadline of the call, which is not ours.
+                Err(Error::Limited { .. }) => freed.await,
+                entered => return entered,
+            }
+        }
+    }
+
+    fn try_enter(&self, core: &Arc<Core>, caller: &Caller, owner: &Owner) -> Result<Lease, Error> {
+        let level = caller.log_level;
         let mut seats = self.seats();
-        if let Some(seat) = free(&seats, &owner) {
-            return Ok(seat.lease(level));
+        if let Some(seat) = free(&seats, owner) {
+            return Ok(seat.lease(level, &self.freed));
         }
         // A lease is taken while the list is locked, so nobody stops the instance in between.
-        room(&mut seats, core, &owner)?;
+        room(&mut seats, core, owner)?;
         let taken = Taken { calls: 0, levels: Vec::new(), since: Instant::now() };
         let slot = watch::Sender::new(Slot::Starting);
-        let seat = Arc::new(Seat { owner, slot, taken: Mutex::new(taken) });
+        let seat = Arc::new(Seat { owner: owner.clone(), slot, taken: Mutex::new(taken) });
         seats.push(Arc::clone(&seat));
-        let lease = seat.lease(level);
+        let lease = seat.lease(level, &self.freed);
         // In a task of its own: whoever gives up the call does not give up the start.
         tokio::spawn(start(Arc::clone(core), seat, caller.clone()));
         Ok(lease)
