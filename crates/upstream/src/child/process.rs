@@ -53,6 +53,7 @@ impl Process {
         }
         group::in_own_group(&mut command);
         let no_start = |error: &io::Error| cannot_start(&settings.command, error);
+        core.reaper.prepare();
         let mut child = command.spawn().map_err(|e| no_start(&e))?;
         let group = Group::new(child.id(), core.reaper.clone());
         let no_pipe = || io::Error::other("no pipe");

@@ -50,6 +50,16 @@ impl Reaper {
         Self(None)
     }
 
+    /// A group is about to be made: the reaper is there before it is, so that it is listed as soon
+    /// as it lives.
+    pub fn prepare(&self) {
+        let Some(shared) = &self.0 else { return };
+        let mut list = shared.list();
+        if list.process.is_none() {
+            shared.renew(&mut list);
+        }
+    }
+
     /// A group lives.
     pub fn add(&self, group: i32) {
         let Some(shared) = &self.0 else { return };
@@ -84,9 +94,13 @@ impl Shared {
             let _ = process.wait();
             list.process = None;
         }
-        if list.groups.is_empty() {
-            return;
+        if !list.groups.is_empty() {
+            self.renew(list);
         }
+    }
+
+    /// Starts a reaper and tells it everything.
+    fn renew(&self, list: &mut List) {
         let started = self.run().and_then(|mut process| {
             let all: String = list.groups.iter().map(|group| format!("+{group}\n")).collect();
             if let Some(pipe) = process.stdin.as_mut() {
