@@ -103,7 +103,7 @@ impl Duplex {
     /// Takes one message, or several where the revision allows that.
     pub(crate) async fn take(self: &Arc<Self>, text: Bytes) {
         match Incoming::parse(text, &Limits::INBOUND) {
-            Err(bad) => self.send(&bad_message(&bad)).await,
+            Err(bad) => self.send(&frame::bad_message(&bad)).await,
             Ok(Incoming::One(message)) => self.one(message).await,
             Ok(Incoming::Batch(entries)) => {
                 let revision = self.session().revision;
@@ -357,7 +357,7 @@ impl Duplex {
                     Box::pin(self.one(other)).await;
                     None
                 }
-                Err(bad) => Some(bad_message(&bad)),
+                Err(bad) => Some(frame::bad_message(&bad)),
             }
         });
         let answers: Vec<Raw> = join_all(answering).await.into_iter().flatten().collect();
@@ -383,12 +383,4 @@ impl Duplex {
 /// Names a session that lives and ends with its connection.
 fn name(guarded: &Guarded) -> Arc<str> {
     format!("connection-{}", guarded.gate().next_id()).into()
-}
-
-fn bad_message(bad: &BadMessage) -> Raw {
-    let (id, code) = match bad {
-        BadMessage::Json(_) => (None, code::PARSE_ERROR),
-        BadMessage::Envelope { id, .. } => (id.as_ref(), code::INVALID_REQUEST),
-    };
-    message::failure(id, &ErrorObject::new(code, &bad.to_string()))
 }

@@ -2,7 +2,8 @@
 
 use crate::session::Session;
 use gate::Event;
-use mcp::{Id, Method, Raw, message};
+use mcp::error::code;
+use mcp::{BadMessage, ErrorObject, Id, Method, Raw, message};
 
 /// The message for an event on a stream of a legacy session; nothing for the end.
 pub(crate) fn legacy(session: &Session, event: Event, token: Option<&Raw>) -> Option<Raw> {
@@ -57,4 +58,13 @@ pub(crate) fn modern_response(id: &Id, method: &str, reply: &Result<gate::Reply,
         }
         Err(error) => message::failure(Some(id), &error.to_jsonrpc(mcp::Era::Modern)),
     }
+}
+
+/// What something that is no message is answered with.
+pub(crate) fn bad_message(bad: &BadMessage) -> Raw {
+    let (id, code) = match bad {
+        BadMessage::Json(_) => (None, code::PARSE_ERROR),
+        BadMessage::Envelope { id, .. } => (id.as_ref(), code::INVALID_REQUEST),
+    };
+    message::failure(id, &ErrorObject::new(code, &bad.to_string()))
 }

@@ -14,6 +14,7 @@ mod server;
 mod sessions;
 mod sse;
 
+use crate::frame;
 use body::BadBody;
 use gate::{Destination, Front, Gate, Guarded, Principal};
 use guard::Refused;
@@ -21,7 +22,7 @@ pub use guard::{Guard, HostPattern};
 use http::header::{self, HeaderMap};
 use http::{Method, Request, StatusCode};
 use ipnet::IpNet;
-use mcp::{BadMessage, Era, ErrorObject, Incoming, Limits, Message, Raw, Revision, error::code, message};
+use mcp::{Era, Incoming, Limits, Message, Raw, Revision};
 use respond::{Answer, Refusal};
 pub use server::{Server, serve};
 use sessions::Sessions;
@@ -345,7 +346,7 @@ impl Http {
         let incoming = match Incoming::parse(bytes, &Limits::INBOUND) {
             Ok(incoming) => incoming,
             Err(bad) => {
-                return arrival.refused("invalid", respond::json(StatusCode::BAD_REQUEST, &bad_message(&bad)));
+                return arrival.refused("invalid", respond::json(StatusCode::BAD_REQUEST, &frame::bad_message(&bad)));
             }
         };
         let enveloped = matches!(&incoming, Incoming::One(Message::Request { params, .. }) if crate::modern::has_envelope(params.as_ref()));
@@ -385,15 +386,6 @@ impl Http {
 async fn told(switch: &mut watch::Receiver<bool>) {
     // Whoever held it is gone: that is as good as on.
     let _ = switch.wait_for(|on| *on).await;
-}
-
-/// What something that is no message is answered with.
-pub(crate) fn bad_message(bad: &BadMessage) -> Raw {
-    let (id, code) = match bad {
-        BadMessage::Json(_) => (None, code::PARSE_ERROR),
-        BadMessage::Envelope { id, .. } => (id.as_ref(), code::INVALID_REQUEST),
-    };
-    message::failure(id, &ErrorObject::new(code, &bad.to_string()))
 }
 
 /// Whether the client accepts JSON, and whether it accepts events. Without a header: JSON.

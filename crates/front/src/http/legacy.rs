@@ -337,7 +337,7 @@ async fn batch(
                 take(session.map(AsRef::as_ref), arrival, other);
                 None
             }
-            Err(bad) => Some(super::bad_message(&bad)),
+            Err(bad) => Some(frame::bad_message(&bad)),
         }
     });
     let answers: Vec<Raw> = join_all(answering).await.into_iter().flatten().collect();
