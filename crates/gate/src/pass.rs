@@ -59,7 +59,12 @@ pub(crate) async fn pass(passing: Passing) -> Result<Answer, Error> {
     let begun = Instant::now();
     // Which server and which entry of its catalogue; policy decides what exists for this caller.
     let finding = route::find(&snapshot, &to, &mut request, &exchange);
-    let found = finding.await.inspect_err(|_| record.deny())?;
+    let found = finding.await.inspect_err(|error| {
+        // What is only down or late was not denied.
+        if !matches!(error, Error::Unavailable { .. } | Error::TimedOut(_)) {
+            record.deny();
+        }
+    })?;
     let found = found.only(only.as_deref()).inspect_err(|_| record.deny())?;
     let limit = snapshot.deadline(found.server());
     let answering = async {

@@ -53,6 +53,8 @@ pub struct Run {
     settle: Option<Pin<Box<Sleep>>>,
     /// A place among the open questions, while one is open on the stream.
     asking: Option<Place>,
+    /// Answers for a call that was held, until this exchange has its place in the audit.
+    answered: Option<Vec<(mcp::Reply, Raw)>>,
     /// How it ended, until that was told.
     closing: Option<Closing>,
 }
@@ -197,13 +199,16 @@ impl Guarded {
         core.facts.known().running = exchange.principal.usage.running.take(None);
         core.ears.resume(request.meta.progress_token.is_some(), exchange.log_level);
         let mut unanswered = Vec::new();
+        let mut answered = Vec::new();
         for (key, question) in questions {
             match given.remove(&key) {
-                Some(answer) => question.reply.send(Ok(answer)),
+                Some(answer) => answered.push((question.reply, answer)),
                 None => unanswered.push((key, question)),
             }
         }
-        Run::new(&self.gate, record, Some(core), None, unanswered)
+        let mut run = Run::new(&self.gate, record, Some(core), None, unanswered);
+        run.answered = Some(answered);
+        run
     }
 
     fn still_allowed(&self, core: &Core, exchange: &Exchange) -> Result<(), Error> {
@@ -254,6 +259,7 @@ impl Run {
             gathered,
             settle: None,
             asking: None,
+            answered: None,
             closing: None,
         }
     }
@@ -280,7 +286,16 @@ impl Run {
             if self.record.reserve().await.is_err() {
                 tracing::error!("the audit cannot be written");
             }
-            return Err(self.refused.take().map_or(Ok(Reply::Complete(Raw::null())), Err));
+            let refused = self.refused.take();
+            return Err(Err(refused.unwrap_or_else(|| Error::Internal("nothing was refused".into()))));
+        }
+        if self.answered.is_some() {
+            if self.record.reserve().await.is_err() {
+                return Err(Err(Error::Internal("the audit cannot be written".into())));
+            }
+            for (reply, answer) in self.answered.take().unwrap_or_default() {
+                reply.send(Ok(answer));
+            }
         }
         loop {
             match std::future::poll_fn(|cx| self.poll_step(cx)).await {
@@ -359,8 +374,8 @@ impl Run {
                     let most = self.gate.snapshot().limits().held;
                     let Some(place) = core.exchange.principal.usage.held.take(Some(most)) else {
                         tracing::info!(principal = %core.exchange.principal.name, "too many open questions");
-                        let limit = mcp::error::code::LIMITED;
-                        question.reply.send(Err(mcp::ErrorObject::new(limit, "too many open questions")));
+                        let error = mcp::ErrorObject::new(mcp::error::code::LIMITED, "too many open questions");
+                        question.reply.send(Err(error));
                         return None;
                     };
                     self.asking = Some(place);

@@ -165,6 +165,9 @@ impl Request {
         if arguments.as_ref().is_some_and(|a| a.kind() != Kind::Object) {
             return Err(Error::InvalidParams("`arguments` must be an object".into()));
         }
+        if method == Method::SetLevel && params.get("level").and_then(|l| Level::parse(&l)).is_none() {
+            return Err(Error::InvalidParams("`level` must be a log level".into()));
+        }
         let resume = match (responses, state) {
             (None, None) => None,
             (responses, state) => Some(Resume {

@@ -17,7 +17,8 @@ fn a_file_that_is_wrong_exits_with_1_and_says_where() {
     std::fs::create_dir_all(&folder).unwrap();
     let file = folder.join("wrong.jsonc");
     std::fs::write(&file, "{\n  \"polcy\": {}\n}").unwrap();
-    let checked = Command::new(env!("CARGO_BIN_EXE_portcullis")).args(["check", "--config"]).arg(&file).output().unwrap();
+    let checked =
+        Command::new(env!("CARGO_BIN_EXE_portcullis")).args(["check", "--config"]).arg(&file).output().unwrap();
     std::fs::remove_dir_all(&folder).unwrap();
     assert_eq!(checked.status.code(), Some(1));
     let said = String::from_utf8_lossy(&checked.stderr);

@@ -27,7 +27,9 @@ pub(crate) async fn post(arrival: &Arrival, incoming: Incoming, closing: watch::
     };
     match answer(arrival, &id, &method, params, closing).await {
         Ok(answer) => answer,
-        Err(error) => arrival.refused(error.kind(), failure(&id, &error)),
+        // What the gate refused has its line.
+        Err(Fault::Gate(error)) => failure(&id, &error),
+        Err(Fault::Front(error)) => arrival.refused(error.kind(), failure(&id, &error)),
     }
 }
 
@@ -47,13 +49,26 @@ fn notification(arrival: &Arrival) -> Answer {
     }
 }
 
+/// Who refused a request.
+enum Fault {
+    /// The front, before the gate knew of it.
+    Front(Error),
+    Gate(Error),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Front(error)
+    }
+}
+
 async fn answer(
     arrival: &Arrival,
     id: &Id,
     method: &str,
     params: Option<Raw>,
     closing: watch::Receiver<bool>,
-) -> Result<Answer, Error> {
+) -> Result<Answer, Fault> {
     let request = modern::read(method, params)?;
     let header = |name: &str| arrival.header(name);
     let capabilities = modern::check(&request, Some(&header))?;
@@ -71,7 +86,7 @@ async fn answer(
     });
     match request.method {
         Method::Discover => {
-            through(arrival, request, &exchange).await?;
+            through(arrival, request, &exchange).await.map_err(Fault::Gate)?;
             let about = arrival.guarded.about(&arrival.principal).await.ok_or(Error::UnknownMethod(method.into()))?;
             Ok(respond::json(StatusCode::OK, &message::response(id, &handshake::discover_result(&about))))
         }
@@ -197,12 +212,12 @@ async fn listen(
     request: Request,
     exchange: &Arc<Exchange>,
     closing: watch::Receiver<bool>,
-) -> Result<Answer, Error> {
+) -> Result<Answer, Fault> {
     if !arrival.accepts_events {
         return Ok(Refusal::NotAcceptable.into_response());
     }
     let mut listening = Listening::read(id, &request.params)?;
-    through(arrival, request, exchange).await?;
+    through(arrival, request, exchange).await.map_err(Fault::Gate)?;
     let about = arrival
         .guarded
         .about(&arrival.principal)
