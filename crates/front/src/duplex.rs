@@ -340,15 +340,28 @@ impl Duplex {
                         Ok(request) if request.method == Method::Initialize => {
                             Err(Error::InvalidRequest("`initialize` must not be part of a batch".into()))
                         }
-                        Ok(request) => {
-                            let exchange = self.legacy_exchange(&session, false);
-                            let mut run = self.guarded.pass(request, &exchange);
-                            loop {
-                                if let Event::Done(reply) = run.next().await {
-                                    break reply;
+                        Ok(request) => match session.begin(&id) {
+                            None => Err(Error::InvalidRequest(
+                                "a request with this id is under way, or there are too many".into(),
+                            )),
+                            Some(running) => {
+                                let exchange = self.legacy_exchange(&session, false);
+                                let mut run = self.guarded.pass(request.clone(), &exchange);
+                                let reply = loop {
+                                    tokio::select! {
+                                        biased;
+                                        () = running.cancelled() => break Err(Error::Cancelled),
+                                        event = run.next() => if let Event::Done(reply) = event {
+                                            break reply;
+                                        },
+                                    }
+                                };
+                                if reply.is_ok() && session.after(&request) {
+                                    session.watch(exchange, self.teller());
                                 }
+                                reply
                             }
-                        }
+                        },
                         Err(error) => Err(error),
                     };
                     Some(frame::legacy_response(&id, &method, &reply))

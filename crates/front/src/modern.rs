@@ -82,8 +82,8 @@ impl Listening {
             .get("resourceSubscriptions")
             .map(|uris| uris.items().filter_map(|u| u.text().map(std::borrow::Cow::into_owned)).collect())
             .unwrap_or_default();
-        if uris.len() > MOST_URIS {
-            return Err(wrong("names too many resources"));
+        if uris.len() > MOST_URIS || uris.iter().any(|uri| uri.len() > 8 * 1024) {
+            return Err(wrong("names too many resources, or one that is too long"));
         }
         Ok(Self {
             interest: Interest {

@@ -191,6 +191,11 @@ impl Ticket {
         Ok((sealed, nonce))
     }
 
+    /// How long it can still be shown, with a little more for the edges of seconds.
+    pub(crate) fn left(&self) -> Duration {
+        Duration::from_secs(self.expires.saturating_sub(now()) + 2)
+    }
+
     /// Opens a ticket and checks everything that it is bound to but its single use.
     pub(crate) fn open(gate: &Gate, sealed: &str, principal: &str, digest: &str) -> Result<Self, Error> {
         let wrong = "its state is not one of this gateway";
@@ -200,6 +205,11 @@ impl Ticket {
         }
         if ticket.digest != digest {
             return Err(Error::NotResumable("its method, target or arguments are not those of the first request"));
+        }
+        // What was used is remembered by each process by itself: a call that asked before it acts is
+        // not run again by another one.
+        if matches!(ticket.kind, TicketKind::Replay(_)) && ticket.owner != gate.owner() {
+            return Err(Error::NotResumable("it was asked by another process"));
         }
         if ticket.expires < now() {
             return Err(Error::NotResumable("the question has expired"));

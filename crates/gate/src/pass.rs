@@ -91,11 +91,17 @@ pub(crate) async fn pass(passing: Passing) -> Result<Answer, Error> {
                 answer
             }
             Found::OneOf(entries) => {
+                let alone = entries.len() == 1;
                 let mut last = Error::UnknownResource(request.target.name().to_owned());
                 for entry in entries {
                     facts.known().server = Arc::clone(&entry.name);
                     match rounds(&entry, request.clone(), &exchange, &call).await {
-                        Err(error) if says_not_found(&error) => last = error,
+                        // One server's own words; of several, ours.
+                        Err(error) if says_not_found(&error) => {
+                            if alone {
+                                last = error;
+                            }
+                        }
                         other => {
                             record.found(&entry.name, None);
                             return other;

@@ -113,6 +113,10 @@ impl Policy {
     /// Whether the principal may do this. `tier` is that of a tool, `None` for everything else.
     pub(crate) fn allows(&self, who: &Principal, server: &str, kind: Kind, name: &str, tier: Option<Tier>) -> bool {
         let Some(roles) = &self.roles else { return true };
+        // Who reads it may walk its path: then it would not be what the rules were asked about.
+        if kind == Kind::Resource && walks(name) {
+            return false;
+        }
         let mine = || roles_of(who).filter_map(|n| roles.get(n));
         if mine().any(|role| role.deny.iter().any(|r| r.covers(server, kind, name))) {
             return false;
@@ -129,8 +133,18 @@ impl Policy {
     /// Whether the principal may know that this server exists.
     pub(crate) fn allows_some(&self, who: &Principal, server: &str) -> bool {
         let Some(roles) = &self.roles else { return true };
-        roles_of(who).filter_map(|n| roles.get(n)).any(|role| role.allow.iter().any(|r| r.server.matches(server)))
+        let mine = || roles_of(who).filter_map(|n| roles.get(n));
+        let all_denied = mine().any(|role| role.deny.iter().any(|r| r.what.is_none() && r.server.matches(server)));
+        // `server/*` does not cover methods, so they can still be allowed.
+        let counts = |r: &Rule| !all_denied || matches!(r.what, Some((Kind::Method, _)));
+        mine().any(|role| role.allow.iter().any(|r| counts(r) && r.server.matches(server)))
     }
+}
+
+/// Whether a segment of the uri's path is `.` or `..`, also percent-encoded.
+fn walks(uri: &str) -> bool {
+    let plain = uri.to_ascii_lowercase().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/");
+    plain.split(['/', '\\', '?', '#']).any(|segment| matches!(segment, "." | ".."))
 }
 
 /// The names of a principal's roles.
@@ -179,7 +193,19 @@ mod tests {
         assert!(policy.allows(&who(&["admin"]), "notes", Kind::Method, "x/y", None));
         assert!(!policy.allows(&who(&[]), "wiki", Kind::Tool, "zim_get", safe), "there is no default role");
         assert!(policy.allows_some(&reader, "docker") && !policy.allows_some(&reader, "notes"));
+        let without = self::policy(&[("most", &["*/*"], &["docker/*"], None)]);
+        assert!(without.allows_some(&who(&["most"]), "wiki") && !without.allows_some(&who(&["most"]), "docker"));
         assert!(!policy.allows(&who(&["reader", "admin"]), "wiki", Kind::Tool, "zim_admin", safe));
+    }
+
+    #[test]
+    fn a_uri_that_walks_is_not_what_the_rules_were_asked_about() {
+        let policy = policy(&[("r", &["fs/resource:file:///public/*"], &[], None)]);
+        let allows = |uri| policy.allows(&who(&["r"]), "fs", Kind::Resource, uri, None);
+        assert!(allows("file:///public/a..b/c.txt"));
+        for uri in ["file:///public/../secret", "file:///public/%2E%2e/secret", "file:///public/x/..%2f..%2Fsecret"] {
+            assert!(!allows(uri), "{uri}");
+        }
     }
 
     #[test]

@@ -326,6 +326,7 @@ pub(crate) struct Listing {
 /// Where a list goes on: after this entry, or at this place if the entry is gone.
 #[derive(Serialize, Deserialize)]
 struct Cursor {
+    principal: String,
     method: String,
     server: String,
     name: String,
@@ -352,7 +353,7 @@ impl Listing {
                 let wrong = || Error::InvalidParams("this cursor is not one of this list".into());
                 let text = cursor.text().ok_or_else(wrong)?;
                 let cursor: Cursor = gate.sealer().open(Purpose::Cursor, &text).ok_or_else(wrong)?;
-                if cursor.method != request.method.as_str() {
+                if cursor.method != request.method.as_str() || cursor.principal != *exchange.principal.name {
                     return Err(wrong());
                 }
                 let after = |i: &Item| i.server.as_ref() == cursor.server && i.name.as_ref() == cursor.name;
@@ -370,6 +371,7 @@ impl Listing {
         let next = match page.last() {
             Some(last) if start + page.len() < items.len() => {
                 let cursor = Cursor {
+                    principal: exchange.principal.name.to_string(),
                     method: request.method.to_string(),
                     server: last.server.to_string(),
                     name: last.name.to_string(),

@@ -115,10 +115,10 @@ impl Guarded {
             request.resume = Some(mcp::Resume { responses: resume.responses, state: None });
             return self.begin(request, exchange, given, None);
         };
-        let limit = self.gate.snapshot().limits().question;
         let opened =
             Ticket::open(&self.gate, &sealed, &exchange.principal.name, &digest(&request)).and_then(|ticket| {
-                if self.gate.held.spend(&ticket.nonce, limit) {
+                // A held call is there once anyway.
+                if matches!(ticket.kind, TicketKind::Held) || self.gate.held.spend(&ticket.nonce, ticket.left()) {
                     Ok(ticket)
                 } else {
                     Err(Error::NotResumable("it was continued before"))

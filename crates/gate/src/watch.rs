@@ -60,6 +60,10 @@ impl Guarded {
     /// Watches for changes on behalf of a caller. Uris that the caller may not read are left out.
     pub fn watch(&self, interest: Interest, exchange: &Arc<Exchange>) -> Result<Watch, Error> {
         let snapshot = self.gate.snapshot();
+        // With the roles that the principal has now.
+        let unknown = || Error::UnknownMethod("subscriptions/listen".into());
+        let principal = snapshot.identity().current(&exchange.principal).ok_or_else(unknown)?;
+        let exchange = &Arc::new(Exchange { principal, ..Exchange::clone(exchange) });
         let place = exchange
             .principal
             .usage

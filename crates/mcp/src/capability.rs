@@ -29,7 +29,7 @@ impl Capabilities {
         }
         let has = |name| raw.get(name).is_some_and(|v| v.kind() == Kind::Object);
         let mut read =
-            Self { raw: raw.clone(), sampling: has("sampling"), elicitation: has("elicitation"), roots: has("roots") };
+            Self { raw: raw.copied(), sampling: has("sampling"), elicitation: has("elicitation"), roots: has("roots") };
         if raw.len() > MAX_RAW {
             let known: Vec<_> = ["sampling", "elicitation", "roots"]
                 .into_iter()

@@ -147,7 +147,7 @@ impl Message {
         // Some readers find keys in any case, and take the last.
         let mut ambiguous = false;
         for member in raw.members() {
-            let known = |k: &str| k.eq_ignore_ascii_case(&member.key) && *k != member.key;
+            let known = |k: &str| crate::request::is_in_other_case(&member.key, k);
             ambiguous |= ["jsonrpc", "id", "method", "params"].iter().any(|k| known(k));
             match member.key.as_ref() {
                 "jsonrpc" => version = Some(member.value),

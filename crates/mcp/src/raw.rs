@@ -54,6 +54,12 @@ impl Raw {
         Self(Bytes::from_static(b"{}"))
     }
 
+    /// The same in memory of its own: for what outlives the body it came in.
+    #[must_use]
+    pub fn copied(&self) -> Self {
+        Self(Bytes::copy_from_slice(&self.0))
+    }
+
     /// The text.
     pub fn bytes(&self) -> &Bytes {
         &self.0

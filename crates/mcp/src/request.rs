@@ -156,7 +156,7 @@ impl Request {
             Method::ToolsCall => Target::Tool(text(name, "name")?),
             Method::PromptsGet => Target::Prompt(text(name, "name")?),
             Method::ResourcesRead | Method::ResourcesSubscribe | Method::ResourcesUnsubscribe => {
-                Target::Resource(text(uri, "uri")?)
+                Target::Resource(uri_of(uri)?)
             }
             Method::Complete => completion_target(reference)?,
             _ => Target::Server,
@@ -196,10 +196,31 @@ impl Request {
 const DECISIVE: [&str; 7] = ["name", "uri", "ref", "arguments", "_meta", "inputResponses", "requestState"];
 
 fn not_in_other_case(key: &str) -> Result<(), Error> {
-    match DECISIVE.iter().find(|own| own.eq_ignore_ascii_case(key) && **own != key) {
+    match DECISIVE.iter().find(|own| is_in_other_case(key, own)) {
         Some(own) => Err(Error::InvalidParams(format!("`{key}` must be written `{own}`"))),
         None => Ok(()),
     }
+}
+
+/// Whether a reader that folds case as Unicode does takes `key` for `own`.
+pub(crate) fn is_in_other_case(key: &str, own: &str) -> bool {
+    let fold = |c: char| match c {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        c => c.to_ascii_lowercase(),
+    };
+    key != own && key.chars().map(fold).eq(own.chars().map(fold))
+}
+
+/// The longest uri that is taken.
+const LONGEST_URI: usize = 8 * 1024;
+
+fn uri_of(value: Option<Raw>) -> Result<String, Error> {
+    let uri = text(value, "uri")?;
+    if uri.len() > LONGEST_URI {
+        return Err(Error::InvalidParams(format!("`uri` is longer than {LONGEST_URI} bytes")));
+    }
+    Ok(uri)
 }
 
 fn text(value: Option<Raw>, name: &str) -> Result<String, Error> {
@@ -214,6 +235,9 @@ fn text(value: Option<Raw>, name: &str) -> Result<String, Error> {
 fn completion_target(reference: Option<Raw>) -> Result<Target, Error> {
     let wrong = || Error::InvalidParams("`ref` must be a prompt or resource reference".into());
     let reference = reference.ok_or_else(wrong)?;
+    if reference.members().any(|m| ["type", "name", "uri"].iter().any(|own| is_in_other_case(&m.key, own))) {
+        return Err(wrong());
+    }
     match reference.get_text("type").as_deref() {
         Some("ref/prompt") => Ok(Target::Prompt(text(reference.get("name"), "ref.name")?)),
         Some("ref/resource") => Ok(Target::Template(text(reference.get("uri"), "ref.uri")?)),
@@ -292,6 +316,8 @@ mod tests {
             ("tools/call", r#"{"name":1}"#),
             ("tools/call", r#"{"name":"a","Name":"b"}"#),
             ("tools/call", r#"{"name":"a","ARGUMENTS":{}}"#),
+            ("tools/call", r#"{"name":"a","argument\u017f":{}}"#),
+            ("completion/complete", r#"{"ref":{"type":"ref/prompt","name":"a","Name":"b"}}"#),
             ("tools/call", r#"{"name":"a","arguments":[]}"#),
             ("tools/call", r#"{"name":"a","_meta":[]}"#),
             ("tools/call", r#"{"name":"a","_meta":{"progressToken":{}}}"#),

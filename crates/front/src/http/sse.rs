@@ -39,6 +39,9 @@ impl Connections {
 
     /// A GET: opens the stream, whose first event says where to post.
     pub(crate) fn open(&self, arrival: &Arrival, closing: watch::Receiver<bool>) -> Answer {
+        if !arrival.accepts_events {
+            return arrival.refused("not_acceptable", Refusal::NotAcceptable.into_response());
+        }
         let anonymous = arrival.principal.name.as_ref() == "anonymous";
         if anonymous && !arrival.address.is_loopback() {
             return Refusal::NotFound.into_response();
