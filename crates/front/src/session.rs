@@ -181,7 +181,12 @@ impl Session {
         let mut state = self.state();
         match (&request.method, &request.target) {
             (Method::SetLevel, _) => {
+                let before = state.level;
                 state.level = request.params.get("level").and_then(|l| Level::parse(&l));
+                // From the first level on, a server may be another instance.
+                if before.is_none() && state.watching.is_some() {
+                    self.interest_changed.notify_one();
+                }
                 false
             }
             (Method::ResourcesSubscribe, Target::Resource(uri)) if state.uris.len() < MOST_URIS => {
@@ -301,6 +306,9 @@ impl<T: Fn(Raw) -> std::pin::Pin<Box<dyn Future<Output = bool> + Send>> + Clone 
 async fn follow(session: &Weak<Session>, exchange: &Arc<Exchange>, tell: impl Tell) -> Option<()> {
     let (interest_changed, watched) = {
         let session = session.upgrade()?;
+        // What a session can be asked and wants to be told decides which instances of a server are its own.
+        let (capabilities, log_level) = (session.capabilities.clone(), session.state().level);
+        let exchange = &Arc::new(Exchange { capabilities, log_level, ..Exchange::clone(exchange) });
         (Arc::clone(&session.interest_changed), session.guarded.watch(session.interest(), exchange))
     };
     let mut changes = watched.inspect_err(|error| tracing::info!(%error, "a client gets no changes")).ok()?;

@@ -1,13 +1,14 @@
 //! The servers behind the gate, and who keeps their catalogues up to date.
 
 use crate::catalogue::{Catalogue, ToolRules};
+use crate::exchange::Exchange;
 use crate::metrics::Metrics;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use futures_util::StreamExt as _;
 use mcp::{Call, Caller, Capabilities, Era, Interest, Raw, Server, State};
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -38,13 +39,49 @@ pub(crate) struct Entry {
     catalogue: ArcSwap<Catalogue>,
     /// What callers see that can be asked, once the first of them came.
     asking: ArcSwapOption<Catalogue>,
-    /// Held while the above is read for the first time.
+    /// What single callers see whose instances of the server list something else.
+    own: Mutex<HashMap<Owner, Arc<OwnView>>>,
+    /// Held while the view of those that can be asked is read for the first time.
     reading: tokio::sync::Mutex<()>,
     /// That it was tried, with success or not.
     asking_tried: AtomicBool,
     since: Instant,
     versions: watch::Sender<Versions>,
     keeper: std::sync::OnceLock<JoinHandle<()>>,
+}
+
+/// Whose instances of a server list something else.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Owner {
+    principal: Arc<str>,
+    session: Option<Arc<str>>,
+    capabilities: bytes::Bytes,
+}
+
+impl Owner {
+    fn of(exchange: &Exchange) -> Self {
+        Self {
+            principal: Arc::clone(&exchange.principal.name),
+            session: exchange.session.clone(),
+            capabilities: exchange.capabilities.raw().bytes().clone(),
+        }
+    }
+}
+
+/// What only one caller sees.
+struct OwnView {
+    caller: Caller,
+    /// As it was last read.
+    catalogue: ArcSwapOption<Catalogue>,
+    /// Up to which change it was read; held while it is.
+    number: tokio::sync::Mutex<u64>,
+}
+
+impl OwnView {
+    fn of(exchange: &Exchange) -> Self {
+        let caller = crate::run::call_of(exchange, false, HashMap::new()).0.caller().clone();
+        Self { caller, catalogue: ArcSwapOption::empty(), number: tokio::sync::Mutex::default() }
+    }
 }
 
 /// How often each list of a server changed.
@@ -77,6 +114,7 @@ impl Entry {
             rules: settings.tools,
             catalogue: ArcSwap::default(),
             asking: ArcSwapOption::empty(),
+            own: Mutex::default(),
             reading: tokio::sync::Mutex::default(),
             asking_tried: AtomicBool::new(false),
             since: Instant::now(),
@@ -89,29 +127,82 @@ impl Entry {
         entry
     }
 
-    /// What a caller with these capabilities sees.
-    pub(crate) fn catalogue(&self, capabilities: &Capabilities) -> Arc<Catalogue> {
-        let asking = if capabilities.any() { self.asking.load_full() } else { None };
-        asking.unwrap_or_else(|| self.catalogue.load_full())
+    /// What this caller sees.
+    pub(crate) fn catalogue(&self, exchange: &Exchange) -> Arc<Catalogue> {
+        let own = self.own_lists(exchange).and_then(|_| self.own().get(&Owner::of(exchange))?.catalogue.load_full());
+        let asking = || if exchange.capabilities.any() { self.asking.load_full() } else { None };
+        own.or_else(asking).unwrap_or_else(|| self.catalogue.load_full())
+    }
+
+    fn own(&self) -> MutexGuard<'_, HashMap<Owner, Arc<OwnView>>> {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Numbers the lists that only this caller sees.
+    fn own_lists(&self, exchange: &Exchange) -> Option<u64> {
+        if self.may_differ(exchange) {
+            self.server.own_lists(crate::run::call_of(exchange, false, HashMap::new()).0.caller())
+        } else {
+            None
+        }
+    }
+
+    /// Whether the server may offer something else to this caller alone.
+    pub(crate) fn may_differ(&self, exchange: &Exchange) -> bool {
+        (exchange.capabilities.any() || exchange.log_level.is_some()) && self.server.about().varies
     }
 
     pub(crate) fn versions(&self) -> watch::Receiver<Versions> {
         self.versions.subscribe()
     }
 
-    /// Waits until the catalogue for such a caller was read once, or the server turns out not to
-    /// answer.
-    pub(crate) async fn ready(&self, capabilities: &Capabilities) {
+    /// Waits until the catalogue for this caller is read, or the server turns out not to answer.
+    pub(crate) async fn ready(&self, exchange: &Exchange) {
         self.ready_for_all().await;
-        let tried = || self.asking_tried.load(Ordering::Acquire);
-        if !capabilities.any() || tried() || !self.server.about().varies {
+        if !self.may_differ(exchange) {
             return;
         }
-        let _reading = self.reading.lock().await;
-        if !tried() {
-            self.read_asking().await;
-            self.asking_tried.store(true, Ordering::Release);
+        let tried = || self.asking_tried.load(Ordering::Acquire);
+        if exchange.capabilities.any() && !tried() {
+            let _reading = self.reading.lock().await;
+            if !tried() {
+                self.read_asking().await;
+                self.asking_tried.store(true, Ordering::Release);
+            }
         }
+        if let Some(number) = self.own_lists(exchange) {
+            self.read_own(exchange, number).await;
+        }
+    }
+
+    /// Reads what only this caller sees, if that was not done since it changed. When it cannot be
+    /// read, it stays what it was.
+    async fn read_own(&self, exchange: &Exchange, number: u64) {
+        let view = {
+            let mut own = self.own();
+            if !own.contains_key(&Owner::of(exchange)) {
+                // There are as many of these as instances of single callers.
+                own.retain(|_, view| self.server.own_lists(&view.caller).is_some());
+            }
+            Arc::clone(own.entry(Owner::of(exchange)).or_insert_with(|| Arc::new(OwnView::of(exchange))))
+        };
+        let mut read = view.number.lock().await;
+        if *read >= number {
+            return;
+        }
+        let call = || crate::run::call_of(exchange, false, HashMap::new()).0;
+        let generation = self.catalogue.load().generation;
+        let reading = Catalogue::read(&self.server, &self.rules, generation, call);
+        match tokio::time::timeout(READ_DEADLINE, reading).await {
+            Ok(Ok(new)) => view.catalogue.store(Some(Arc::new(new))),
+            Ok(Err(error)) => {
+                tracing::info!(server = %self.name, %error, "what a caller's own instance offers cannot be read");
+            }
+            Err(_) => {
+                tracing::info!(server = %self.name, "what a caller's own instance offers was not told in time");
+            }
+        }
+        *read = number;
     }
 
     /// Reads what callers see that can be asked. When it cannot be read, they see what all see.
@@ -136,7 +227,8 @@ impl Entry {
         if self.versions.borrow().tried { PATIENCE } else { PATIENCE.saturating_sub(self.since.elapsed()) }
     }
 
-    async fn ready_for_all(&self) {
+    /// Waits until the catalogue for all was read once, or the server turns out not to answer.
+    pub(crate) async fn ready_for_all(&self) {
         if self.versions.borrow().tried {
             return;
         }

@@ -9,7 +9,7 @@ use crate::pass::kind_of;
 use crate::policy::Kind;
 use crate::registry::Entry;
 use mcp::seal::Purpose;
-use mcp::{Capabilities, Error, Method, Raw, Request, State, Target};
+use mcp::{Error, Method, Raw, Request, State, Target};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -92,8 +92,8 @@ impl Found {
 
 /// Waits for all of these, but for none longer than a few seconds from its start: what is for all
 /// servers is not held up by one.
-pub(crate) async fn ready_or_late(servers: &[Arc<Entry>], capabilities: &Capabilities) {
-    let waiting = servers.iter().map(|entry| tokio::time::timeout(entry.patience(), entry.ready(capabilities)));
+pub(crate) async fn ready_or_late(servers: &[Arc<Entry>], exchange: &Exchange) {
+    let waiting = servers.iter().map(|entry| tokio::time::timeout(entry.patience(), entry.ready(exchange)));
     futures_util::future::join_all(waiting).await;
 }
 
@@ -124,7 +124,7 @@ pub(crate) async fn find(
         (Method::ToolsCall, Target::Tool(name)) => {
             for entry in candidates(&servers, name, joint && !alone) {
                 wait(snapshot, &entry, exchange).await?;
-                let catalogue = entry.catalogue(&exchange.capabilities);
+                let catalogue = entry.catalogue(exchange);
                 let own =
                     own_name(name, &entry.name, joint && !alone, || Box::new(catalogue.tools.iter().map(|t| &t.name)));
                 let Some(tool) = own.and_then(|own| catalogue.tool(&own)) else { continue };
@@ -143,7 +143,7 @@ pub(crate) async fn find(
         (Method::PromptsGet | Method::Complete, Target::Prompt(name)) => {
             for entry in candidates(&servers, name, joint && !alone) {
                 wait(snapshot, &entry, exchange).await?;
-                let catalogue = entry.catalogue(&exchange.capabilities);
+                let catalogue = entry.catalogue(exchange);
                 let own = own_name(name, &entry.name, joint && !alone, || {
                     Box::new(catalogue.prompts.iter().map(|p| &p.name))
                 });
@@ -161,7 +161,7 @@ pub(crate) async fn find(
             let allowed = |entry: &&Arc<Entry>| snapshot.policy().allows(who, &entry.name, Kind::Resource, &uri, None);
             let owners: Vec<_> = servers.iter().filter(allowed).cloned().collect();
             if joint {
-                ready_or_late(&owners, &exchange.capabilities).await;
+                ready_or_late(&owners, exchange).await;
             } else if let Some(entry) = owners.first() {
                 wait(snapshot, entry, exchange).await?;
             }
@@ -208,7 +208,7 @@ fn unknown(request: &Request) -> Error {
 /// Waits for a server that is starting; a server that is down answers nothing.
 async fn wait(snapshot: &Snapshot, entry: &Arc<Entry>, exchange: &Exchange) -> Result<(), Error> {
     let limit = snapshot.deadline(Some(entry));
-    let ready = entry.ready(&exchange.capabilities);
+    let ready = entry.ready(exchange);
     tokio::time::timeout(limit, ready).await.map_err(|_| Error::TimedOut(limit))?;
     let about = entry.server.about();
     if about.state.answers() || about.state == State::Starting {
@@ -284,15 +284,14 @@ fn by_ownership(servers: Vec<Arc<Entry>>, uri: &str, exchange: &Exchange) -> Vec
         return servers;
     }
     let lists = |e: &&Arc<Entry>| {
-        let catalogue = e.catalogue(&exchange.capabilities);
+        let catalogue = e.catalogue(exchange);
         catalogue.resources.iter().any(|r| r.name.as_ref() == uri)
             || catalogue.templates.iter().any(|t| t.name.as_ref() == uri)
     };
     if let Some(owner) = servers.iter().find(lists) {
         return vec![Arc::clone(owner)];
     }
-    let fits =
-        |e: &Arc<Entry>| e.catalogue(&exchange.capabilities).templates.iter().any(|t| template_fits(&t.name, uri));
+    let fits = |e: &Arc<Entry>| e.catalogue(exchange).templates.iter().any(|t| template_fits(&t.name, uri));
     let (mut first, rest): (Vec<_>, Vec<_>) = servers.into_iter().partition(fits);
     first.extend(rest);
     first
@@ -342,7 +341,7 @@ impl Listing {
         request: &Request,
     ) -> Result<Raw, Error> {
         if self.joint {
-            ready_or_late(&self.servers, &exchange.capabilities).await;
+            ready_or_late(&self.servers, exchange).await;
         } else if let Some(entry) = self.servers.first() {
             wait(snapshot, entry, exchange).await?;
         }
@@ -411,7 +410,7 @@ pub(crate) fn items(
         if !entry.server.about().state.answers() {
             continue;
         }
-        let catalogue = entry.catalogue(&exchange.capabilities);
+        let catalogue = entry.catalogue(exchange);
         let mut push = |name: &Arc<str>, raw: &Raw, kind: Kind, tier| {
             if !snapshot.policy().allows(&exchange.principal, &entry.name, kind, name, tier) {
                 return;

@@ -121,9 +121,17 @@ fn view(gate: &Gate, to: &Destination, exchange: &Exchange) -> View {
     }
 }
 
+/// The same, once what only this caller sees was read anew.
+async fn look(gate: &Gate, to: &Destination, exchange: &Exchange) -> View {
+    let servers = gate.snapshot().servers_for(to, &exchange.principal);
+    let differing: Vec<_> = servers.into_iter().filter(|entry| entry.may_differ(exchange)).collect();
+    crate::route::ready_or_late(&differing, exchange).await;
+    view(gate, to, exchange)
+}
+
 /// Where changes come from.
 struct Updates {
-    /// Of single resources.
+    /// Of single resources, and of what only this caller sees.
     updates: SelectAll<mcp::Watching>,
     /// Of lists.
     versions: Vec<Receiver<crate::registry::Versions>>,
@@ -138,9 +146,11 @@ impl Updates {
             let allowed =
                 |uri: &&String| snapshot.policy().allows(&exchange.principal, &entry.name, Kind::Resource, uri, None);
             let uris: Vec<_> = interest.uris.iter().filter(allowed).cloned().collect();
-            if !uris.is_empty() {
+            // The lists that all see are watched by who keeps the catalogue.
+            let own = entry.may_differ(exchange);
+            if own || !uris.is_empty() {
                 let call = crate::run::call_of(exchange, false, HashMap::new()).0;
-                let interest = Interest { uris, ..Interest::default() };
+                let interest = Interest { tools: own, prompts: own, resources: own, uris };
                 updates.push(Arc::clone(&entry.server).watch(interest, call));
             }
         }
@@ -167,7 +177,7 @@ async fn watch(
         let Updates { mut updates, mut versions } =
             first.take().unwrap_or_else(|| Updates::of(&gate, &to, &interest, &exchange));
         // What changed before we looked at the versions, and what other roles change.
-        if tell(&mut before, view(&gate, &to, &exchange), &interest, &out).await.is_err() {
+        if tell(&mut before, look(&gate, &to, &exchange).await, &interest, &out).await.is_err() {
             return;
         }
         loop {
@@ -190,10 +200,12 @@ async fn watch(
                     break;
                 }
                 Some(change) = updates.next(), if !updates.is_empty() => {
-                    if matches!(&change, Change::Updated(_)) && out.try_send(change).is_err() {
-                        return;
+                    if matches!(&change, Change::Updated(_)) {
+                        if out.try_send(change).is_err() {
+                            return;
+                        }
+                        continue;
                     }
-                    continue;
                 }
                 () = out.closed() => return,
             }
@@ -202,7 +214,7 @@ async fn watch(
             for version in &mut versions {
                 version.mark_unchanged();
             }
-            if tell(&mut before, view(&gate, &to, &exchange), &interest, &out).await.is_err() {
+            if tell(&mut before, look(&gate, &to, &exchange).await, &interest, &out).await.is_err() {
                 return;
             }
         }

@@ -93,6 +93,13 @@ methods! {
     Acknowledged = "notifications/subscriptions/acknowledged",
 }
 
+impl Method {
+    /// Whether it asks for what a server offers.
+    pub const fn is_list(&self) -> bool {
+        matches!(self, Self::ToolsList | Self::PromptsList | Self::ResourcesList | Self::TemplatesList)
+    }
+}
+
 impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

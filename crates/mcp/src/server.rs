@@ -1,6 +1,6 @@
 //! What everything that answers MCP requests is.
 
-use crate::call::Call;
+use crate::call::{Call, Caller};
 use crate::error::Error;
 use crate::raw::{Kind, Raw};
 use crate::request::{Note, Request};
@@ -30,6 +30,12 @@ pub trait Server: Send + Sync + 'static {
 
     /// Changes while held: one shape for legacy subscriptions and for `subscriptions/listen`.
     fn watch(self: Arc<Self>, interest: Interest, call: Call) -> Watching;
+
+    /// Numbers what is listed to this caller alone, if that is not what all see: another number
+    /// means other lists. Never blocks.
+    fn own_lists(&self, _caller: &Caller) -> Option<u64> {
+        None
+    }
 }
 
 /// What became of a request.

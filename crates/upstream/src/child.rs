@@ -13,6 +13,7 @@
 //! What holds throughout: a call is sent once or not at all. When a process dies, everything it
 //! owed fails at once, and nothing is sent again, because nobody knows what was done already.
 
+mod audience;
 mod core;
 mod failure;
 mod greeting;
@@ -38,14 +39,12 @@ pub use settings::{Backoff, Settings};
 
 use self::core::Core;
 use failure::Failure;
-use futures_core::Stream;
+use futures_util::StreamExt as _;
 use instance::Instance;
-use mcp::{About, Answer, Answering, Call, Change, Era, Error, Interest, Method, Note, Raw, Request, Server, Watching};
+use mcp::{About, Answer, Answering, Call, Caller, Era, Error, Interest, Method, Note, Raw, Request, Server, Watching};
 use personal::Personal;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
 
 /// For the fuzz target: cuts what a child wrote into lines of at most `most` bytes and reads each
 /// as the instances do; gives how many messages there were.
@@ -117,7 +116,7 @@ impl Child {
             return Ok(Answer::Complete(Raw::empty_object()));
         }
         let caller = call.caller();
-        if !(caller.capabilities.any() || caller.log_level.is_some()) {
+        if !may_be_personal(caller) {
             return self.pass(&*self.core.plain().await?, request, call).await;
         }
         let era = match self.core.era() {
@@ -129,7 +128,11 @@ impl Child {
         if era == Era::Modern && caller.log_level.is_none() {
             return self.pass(&*self.core.plain().await?, request, call).await;
         }
-        let lease = self.personal.enter(&self.core, caller).await?;
+        let changed = if request.method.is_list() { self.personal.changed(caller) } else { None };
+        let lease = match changed {
+            Some(lease) => lease,
+            None => self.personal.enter(&self.core, caller).await?,
+        };
         let instance = lease.instance(&self.core).await?;
         if let Some(level) = lease.level() {
             instance.tune(level).await;
@@ -147,6 +150,11 @@ impl Child {
     }
 }
 
+/// Whether an instance of this caller's own may be needed.
+const fn may_be_personal(caller: &Caller) -> bool {
+    caller.capabilities.any() || caller.log_level.is_some()
+}
+
 impl Server for Child {
     fn about(&self) -> Arc<About> {
         self.core.about.load_full()
@@ -162,37 +170,27 @@ impl Server for Child {
         }
     }
 
-    fn watch(self: Arc<Self>, interest: Interest, _call: Call) -> Watching {
-        let changes = Box::pin(self.core.watchers.watch(interest));
-        self.core.watched.notify_one();
-        Box::pin(Watch { changes, _end: End(Arc::clone(&self.core)) })
+    fn watch(self: Arc<Self>, interest: Interest, call: Call) -> Watching {
+        let caller = call.caller();
+        if !may_be_personal(caller) {
+            return Box::pin(self.core.audience.watch(interest));
+        }
+        // Of the resources that an own instance answers for, only that one knows.
+        let shared = Interest { uris: interest.uris.clone(), ..Interest::default() };
+        let shared = self.core.audience.watch(shared);
+        let own = self.personal.audience(caller).watch(interest);
+        let (personal, caller) = (Arc::clone(&self.personal), caller.clone());
+        let shared = shared.filter(move |_| std::future::ready(!personal.answers(&caller)));
+        Box::pin(futures_util::stream::select(shared, own))
+    }
+
+    fn own_lists(&self, caller: &Caller) -> Option<u64> {
+        if may_be_personal(caller) { self.personal.lists(caller) } else { None }
     }
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
         self.core.stopping.send_replace(true);
-    }
-}
-
-/// Somebody watches. The order matters: the interest is gone before its end is told.
-struct Watch<S> {
-    changes: Pin<Box<S>>,
-    _end: End,
-}
-
-struct End(Arc<Core>);
-
-impl<S: Stream<Item = Change>> Stream for Watch<S> {
-    type Item = Change;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Change>> {
-        self.changes.as_mut().poll_next(cx)
-    }
-}
-
-impl Drop for End {
-    fn drop(&mut self) {
-        self.0.watched.notify_one();
     }
 }

@@ -9,7 +9,7 @@ use mcp::{Change, Interest, Server as _, Watching};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use support::{PATIENCE, ask, call, caller, healthy, start, tool, until};
+use support::{PATIENCE, ask, askable, call, caller, healthy, start, tool, until};
 use tokio::time::timeout;
 use upstream::Child;
 
@@ -115,4 +115,69 @@ async fn after_a_restart_resources_are_subscribed_again_and_reported_once() {
         }
         assert!((2..=3).contains(&told), "{told}");
     }
+}
+
+fn watch_as(child: &Arc<Child>, who: mcp::Caller, interest: Interest) -> Watching {
+    let (call, _ears) = mcp::Call::new(who, HashMap::new());
+    Arc::clone(child).watch(interest, call)
+}
+
+#[tokio::test]
+async fn what_changes_inside_a_callers_own_instance_is_told_to_that_caller_only() {
+    let child = start(&[]);
+    healthy(&child).await;
+    let (ann, bob) = (|| askable("ann", Some("1")), || askable("bob", Some("2")));
+    let everything = || Interest { uris: vec!["a://1".into()], ..Interest::lists() };
+    let mut of_ann = watch_as(&child, ann(), everything());
+    let mut of_bob = watch_as(&child, bob(), everything());
+    let mut of_all = watch(&child, everything());
+    assert_eq!(child.own_lists(&ann()), None);
+    ask(&child, tool("change", "{}"), ann()).await.unwrap();
+    for expected in [Change::Tools, Change::Prompts, Change::Resources] {
+        assert_eq!(next(&mut of_ann).await, expected);
+    }
+    let first = child.own_lists(&ann()).expect("ann sees lists of her own");
+    assert_eq!(child.own_lists(&bob()), None);
+    ask(&child, tool("change", "{}"), ann()).await.unwrap();
+    assert!(child.own_lists(&ann()) > Some(first));
+    for _ in 0..3 {
+        next(&mut of_ann).await;
+    }
+    // The resource is watched there, where ann's calls change it.
+    let subscribed = async || {
+        let result = ask(&child, tool("subscribed", "{}"), ann()).await.unwrap();
+        result["subscribed"] == serde_json::json!(["a://1"])
+    };
+    until("the subscription", subscribed).await;
+    ask(&child, tool("touch", r#"{"uri":"a://1"}"#), ann()).await.unwrap();
+    assert_eq!(next(&mut of_ann).await, Change::Updated("a://1".into()));
+    // What the shared instance tells of it is not ann's.
+    until("the subscription", async || self::subscribed(&child).await == set(&["a://1"])).await;
+    call(&child, "touch", r#"{"uri":"a://1"}"#).await.unwrap();
+    assert_eq!(next(&mut of_all).await, Change::Updated("a://1".into()));
+    assert_eq!(next(&mut of_bob).await, Change::Updated("a://1".into()), "bob has no instance of his own yet");
+    assert!(of_ann.next().now_or_never().is_none());
+    assert!(of_bob.next().now_or_never().is_none());
+}
+
+#[tokio::test]
+async fn when_a_callers_own_instance_is_gone_its_lists_are_those_of_all_again() {
+    let child = start(&[]);
+    healthy(&child).await;
+    let ann = || askable("ann", Some("1"));
+    let mut watching = watch_as(&child, ann(), Interest { uris: vec!["a://1".into()], ..Interest::lists() });
+    ask(&child, tool("change", "{}"), ann()).await.unwrap();
+    let subscribed = async || {
+        let result = ask(&child, tool("subscribed", "{}"), ann()).await.unwrap();
+        result["subscribed"] == serde_json::json!(["a://1"])
+    };
+    until("the subscription", subscribed).await;
+    for _ in 0..3 {
+        next(&mut watching).await;
+    }
+    let _ = ask(&child, tool("crash", "{}"), ann()).await;
+    for expected in [Change::Tools, Change::Prompts, Change::Resources, Change::Updated("a://1".into())] {
+        assert_eq!(next(&mut watching).await, expected);
+    }
+    assert_eq!(child.own_lists(&ann()), None);
 }

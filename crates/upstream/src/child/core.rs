@@ -4,17 +4,17 @@
 //! Every task of a child holds an `Arc` of this, and none of them the [`super::Child`] itself, so
 //! that dropping that one ends them.
 
+use super::audience::Audience;
 use super::instance::Instance;
 use super::reaper::Reaper;
 use super::settings::Settings;
 use arc_swap::{ArcSwap, ArcSwapOption};
-use mcp::builtin::Watchers;
 use mcp::handshake::Welcome;
 use mcp::{About, Change, Era, Error, Raw, ServerCapabilities, State};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// See the module.
@@ -23,9 +23,8 @@ pub(super) struct Core {
     pub(super) server: Arc<str>,
     pub(super) reaper: Reaper,
     pub(super) about: ArcSwap<About>,
-    pub(super) watchers: Arc<Watchers>,
-    /// Somebody began or ceased to watch.
-    pub(super) watched: Notify,
+    /// Of the shared instance.
+    pub(super) audience: Arc<Audience>,
     pub(super) plain: watch::Sender<Plain>,
     /// What the server said when it was last started.
     pub(super) welcome: ArcSwapOption<Welcome>,
@@ -69,8 +68,7 @@ impl Core {
             settings,
             reaper,
             about: ArcSwap::from_pointee(about),
-            watchers: Arc::default(),
-            watched: Notify::new(),
+            audience: Arc::default(),
             plain: watch::Sender::new(Plain::Starting),
             welcome: ArcSwapOption::empty(),
             late: Arc::default(),
@@ -138,7 +136,7 @@ impl Core {
         about.incarnation += 1;
         self.about.store(Arc::new(about));
         self.plain.send_replace(Plain::Up(Arc::clone(instance)));
-        self.watchers.tell(&Change::About);
+        self.audience.tell(&Change::About);
     }
 
     /// The shared instance is not up. What is known about the server is kept.
@@ -148,7 +146,7 @@ impl Core {
         reason.clone_into(&mut about.reason);
         self.about.store(Arc::new(about));
         self.plain.send_replace(Plain::Down { reason: reason.to_owned(), retry_at });
-        self.watchers.tell(&Change::About);
+        self.audience.tell(&Change::About);
     }
 }
 

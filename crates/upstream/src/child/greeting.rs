@@ -8,6 +8,7 @@
 //!
 //! What was found out is remembered, so the price is paid once.
 
+use super::audience::Audience;
 use super::core::Core;
 use super::failure::Failure;
 use super::instance::Instance;
@@ -61,9 +62,10 @@ pub(super) async fn plain(core: &Arc<Core>) -> Result<Instance, String> {
 pub(super) async fn personal(
     core: &Arc<Core>,
     capabilities: &Capabilities,
+    audience: &Arc<Audience>,
     welcome: &Arc<Welcome>,
 ) -> Result<Instance, String> {
-    let process = Process::start(core, true)?;
+    let process = Process::start(core, Some(audience))?;
     let deadline = Instant::now() + core.settings.start_timeout;
     match welcome.revision.era() {
         // Every request stands alone, so there is nothing to say first.
@@ -76,7 +78,7 @@ pub(super) async fn personal(
 }
 
 async fn greet(core: &Arc<Core>, probe: bool, deadline: Instant) -> Result<Instance, NoStart> {
-    let process = Process::start(core, false).map_err(NoStart::Hopeless)?;
+    let process = Process::start(core, None).map_err(NoStart::Hopeless)?;
     let mut late = None;
     if probe {
         match discover(core, &process, deadline).await? {

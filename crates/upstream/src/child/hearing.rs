@@ -5,16 +5,17 @@
 //! own log. On a personal instance all calls come from one caller, and the newest of them hears it.
 //! Only progress names its call, by the token that we chose.
 
+use super::audience::Audience;
 use super::failure::Failure;
 use super::group::Output;
 use super::lines::{Line, Lines, id_of};
 use super::noise::Noise;
 use super::wire::Wire;
-use mcp::builtin::Watchers;
 use mcp::error::code;
 use mcp::request::key::PROGRESS_TOKEN;
 use mcp::{Call, Change, Error, ErrorObject, Id, Incoming, Level, Limits, Message, Method, Raw};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::AbortHandle;
 
@@ -28,15 +29,18 @@ pub(super) struct Hearing {
     server: Arc<str>,
     /// All calls come from one caller.
     personal: bool,
-    watchers: Arc<Watchers>,
+    audience: Arc<Audience>,
+    /// Numbers what the child lists since it said that something in its lists changed; 0 before.
+    lists: AtomicU64,
     pub(super) noise: Noise,
     /// Questions that wait for their answer.
     asked: Mutex<HashMap<Id, AbortHandle>>,
 }
 
 impl Hearing {
-    pub(super) fn new(server: Arc<str>, personal: bool, watchers: Arc<Watchers>) -> Self {
-        Self { server, personal, watchers, noise: Noise::default(), asked: Mutex::default() }
+    pub(super) fn new(server: Arc<str>, personal: bool, audience: Arc<Audience>) -> Self {
+        let (lists, noise, asked) = (AtomicU64::new(0), Noise::default(), Mutex::default());
+        Self { server, personal, audience, lists, noise, asked }
     }
 
     fn asked(&self) -> MutexGuard<'_, HashMap<Id, AbortHandle>> {
@@ -168,16 +172,28 @@ impl Hearing {
             }
             Method::Log => self.log(wire, params),
             Method::Cancelled => self.cancelled(wire, &params),
-            Method::ToolsChanged => self.watchers.tell(&Change::Tools),
-            Method::PromptsChanged => self.watchers.tell(&Change::Prompts),
-            Method::ResourcesChanged => self.watchers.tell(&Change::Resources),
+            Method::ToolsChanged => self.lists_changed(&Change::Tools),
+            Method::PromptsChanged => self.lists_changed(&Change::Prompts),
+            Method::ResourcesChanged => self.lists_changed(&Change::Resources),
             Method::ResourceUpdated => {
                 if let Some(uri) = params.get_text("uri") {
-                    self.watchers.tell(&Change::Updated(uri));
+                    self.audience.tell(&Change::Updated(uri));
                 }
             }
             _ => tracing::trace!(server = %self.server, "ignored the notification {:?}", cut(method.as_str())),
         }
+    }
+
+    /// Numbers what the child lists, if that changed since it was started: no two instances and no
+    /// two states of one have the same number.
+    pub(super) fn lists(&self) -> Option<u64> {
+        Some(self.lists.load(Ordering::Acquire)).filter(|number| *number > 0)
+    }
+
+    fn lists_changed(&self, change: &Change) {
+        static CHANGES: AtomicU64 = AtomicU64::new(0);
+        self.lists.store(CHANGES.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Release);
+        self.audience.tell(change);
     }
 
     fn log(&self, wire: &Wire, params: Raw) {

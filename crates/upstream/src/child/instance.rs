@@ -38,6 +38,11 @@ impl Instance {
         &self.process.wire
     }
 
+    /// Numbers what it lists, if that changed since it was started.
+    pub(super) fn lists(&self) -> Option<u64> {
+        self.process.lists()
+    }
+
     pub(super) fn is_dead(&self) -> bool {
         self.process.is_dead()
     }
@@ -66,7 +71,12 @@ impl Instance {
             Era::Legacy => params::legacy(request, token),
             Era::Modern => params::modern(request, call.caller(), token, &us()),
         };
-        let hears = if self.personal || wants_progress { Hears::Call(call.clone()) } else { Hears::Nobody };
+        // What is only read for a list has nobody who could be asked.
+        let hears = if wants_progress || self.personal && !request.method.is_list() {
+            Hears::Call(call.clone())
+        } else {
+            Hears::Nobody
+        };
         let mut ticket = wire.expect(id, hears)?;
         ticket.send(&request.method, &params).await?;
         let result = ticket.answer().await?;

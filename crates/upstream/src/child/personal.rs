@@ -10,12 +10,14 @@
 //! many, the one idle for longest makes room. None is started again by itself: the next call does
 //! that.
 
+use super::audience::Audience;
 use super::core::Core;
 use super::greeting;
 use super::instance::Instance;
+use super::subscriptions;
 use bytes::Bytes;
-use mcp::{Caller, Error, Level, Note};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use mcp::{Caller, Era, Error, Level, Note};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, interval};
@@ -27,6 +29,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(super) struct Personal {
     seats: Mutex<Vec<Arc<Seat>>>,
+    /// Who hears of changes, by whose instances they are of. There before and after the instances.
+    audiences: Mutex<Vec<(Owner, Weak<Audience>)>>,
     /// Told when a call leaves its instance.
     freed: Arc<Notify>,
 }
@@ -43,6 +47,7 @@ struct Owner {
 /// One instance and what goes on in it.
 struct Seat {
     owner: Owner,
+    audience: Arc<Audience>,
     slot: watch::Sender<Slot>,
     taken: Mutex<Taken>,
 }
@@ -101,6 +106,14 @@ impl Seat {
         self.calls() == 0 && matches!(&*self.slot.borrow(), Slot::Up(_))
     }
 
+    /// Its instance, if it is up.
+    fn up(&self) -> Option<Arc<Instance>> {
+        match &*self.slot.borrow() {
+            Slot::Up(instance) if !instance.is_dead() => Some(Arc::clone(instance)),
+            _ => None,
+        }
+    }
+
     fn quit(&self) {
         if let Slot::Up(instance) = &*self.slot.borrow() {
             instance.quit();
@@ -150,6 +163,45 @@ impl Personal {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn of<'a>(&'a self, owner: &'a Owner) -> impl Iterator<Item = Arc<Seat>> + use<> {
+        let seats: Vec<_> = self.seats().iter().filter(|seat| seat.owner == *owner).cloned().collect();
+        seats.into_iter()
+    }
+
+    /// Who hears of changes in the instances of this caller.
+    pub(super) fn audience(&self, caller: &Caller) -> Arc<Audience> {
+        self.audience_of(&Owner::of(caller))
+    }
+
+    fn audience_of(&self, owner: &Owner) -> Arc<Audience> {
+        let mut audiences = self.audiences.lock().unwrap_or_else(PoisonError::into_inner);
+        audiences.retain(|(_, audience)| audience.strong_count() > 0);
+        let known = audiences.iter().find(|(own, _)| own == owner).and_then(|(_, audience)| audience.upgrade());
+        known.unwrap_or_else(|| {
+            let audience = Arc::<Audience>::default();
+            audiences.push((owner.clone(), Arc::downgrade(&audience)));
+            audience
+        })
+    }
+
+    /// Whether a legacy instance of its own answers this caller.
+    pub(super) fn answers(&self, caller: &Caller) -> bool {
+        self.of(&Owner::of(caller)).any(|seat| seat.up().is_some_and(|i| i.era() == Era::Legacy))
+    }
+
+    /// Numbers what this caller's own instances list, if that changed since they were started.
+    pub(super) fn lists(&self, caller: &Caller) -> Option<u64> {
+        self.of(&Owner::of(caller)).filter_map(|seat| seat.up()?.lists()).max()
+    }
+
+    /// The instance whose lists these are. It may be busy: a list asks nobody anything.
+    pub(super) fn changed(&self, caller: &Caller) -> Option<Lease> {
+        let owner = Owner::of(caller);
+        let changed = self.of(&owner).filter_map(|seat| Some((seat.up()?.lists()?, seat)));
+        let (_, seat) = changed.max_by_key(|(number, _)| *number)?;
+        Some(seat.lease(None, &self.freed))
+    }
+
     /// Finds the caller an instance, or starts one.
     pub(super) async fn enter(&self, core: &Arc<Core>, caller: &Caller) -> Result<Lease, Error> {
         let owner = Owner::of(caller);
@@ -179,7 +231,8 @@ impl Personal {
         room(&mut seats, core, owner)?;
         let taken = Taken { calls: 0, levels: Vec::new(), since: Instant::now() };
         let slot = watch::Sender::new(Slot::Starting);
-        let seat = Arc::new(Seat { owner: owner.clone(), slot, taken: Mutex::new(taken) });
+        let audience = self.audience_of(owner);
+        let seat = Arc::new(Seat { owner: owner.clone(), audience, slot, taken: Mutex::new(taken) });
         seats.push(Arc::clone(&seat));
         let lease = seat.lease(level, &self.freed);
         // In a task of its own: whoever gives up the call does not give up the start.
@@ -190,10 +243,8 @@ impl Personal {
     /// Passes on a notification of this caller's client.
     pub(super) fn tell(&self, note: &Note, caller: &Caller) {
         let owner = Owner::of(caller);
-        for seat in self.seats().iter().filter(|seat| seat.owner == owner) {
-            if let Slot::Up(instance) = &*seat.slot.borrow() {
-                instance.wire().notify_aside(&note.method, &note.params);
-            }
+        for instance in self.of(&owner).filter_map(|seat| seat.up()) {
+            instance.wire().notify_aside(&note.method, &note.params);
         }
     }
 
@@ -222,11 +273,16 @@ impl Personal {
 async fn start(core: Arc<Core>, seat: Arc<Seat>, caller: Caller) {
     let welcome = core.welcome.load_full();
     let started = match welcome {
-        Some(welcome) => greeting::personal(&core, &caller.capabilities, &welcome).await,
+        Some(welcome) => greeting::personal(&core, &caller.capabilities, &seat.audience, &welcome).await,
         None => Err("it is starting".into()),
     };
     let slot = match started {
-        Ok(instance) => Slot::Up(Arc::new(instance)),
+        Ok(instance) => {
+            let instance = Arc::new(instance);
+            let follow = subscriptions::follow_own(core, Arc::clone(&seat.audience), Arc::clone(&instance));
+            tokio::spawn(follow);
+            Slot::Up(instance)
+        }
         Err(reason) => {
             tracing::warn!(server = %core.server, "an instance for one caller does not start: {reason}");
             Slot::Failed { reason, at: Instant::now() }

@@ -6,6 +6,7 @@
 //! that life: dropping it ends the life in good order, and if there is no runtime any more, dropping
 //! the life's task kills the group on the spot.
 
+use super::audience::Audience;
 use super::core::{Core, Presence};
 use super::group::{self, Group};
 use super::hearing::Hearing;
@@ -38,8 +39,8 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts one. On a `personal` one all calls come from one caller.
-    pub(super) fn start(core: &Arc<Core>, personal: bool) -> Result<Self, String> {
+    /// Starts one for everybody, or, with an audience of its own, for one caller.
+    pub(super) fn start(core: &Arc<Core>, own: Option<&Arc<Audience>>) -> Result<Self, String> {
         let presence = core.enter().ok_or("it was stopped")?;
         let settings = &core.settings;
         if settings.cwd.as_deref().is_some_and(|cwd| !cwd.is_dir()) {
@@ -63,7 +64,8 @@ impl Process {
         let stderr = Arc::new(Stderr::new(&settings.env));
         let queue = Queue::new(input, settings.queue_bytes);
         let wire = Arc::new(Wire::new(queue, Arc::clone(&core.late)));
-        let hearing = Arc::new(Hearing::new(Arc::clone(&core.server), personal, Arc::clone(&core.watchers)));
+        let hearing =
+            Arc::new(Hearing::new(Arc::clone(&core.server), own.is_some(), Arc::clone(own.unwrap_or(&core.audience))));
         let writing = tokio::spawn({
             let wire = Arc::clone(&wire);
             async move { wire.queue.write(&wire.pending).await }
@@ -90,6 +92,11 @@ impl Process {
         };
         tokio::spawn(life.live(told, dead));
         Ok(Self { wire, hearing, stderr, quit, died })
+    }
+
+    /// See [`Hearing::lists`].
+    pub(super) fn lists(&self) -> Option<u64> {
+        self.hearing.lists()
     }
 
     /// What its output tells about why it does not start.

@@ -10,6 +10,7 @@
 //! everything in one subscription, which is replaced when it has to cover something else, the new
 //! one before the old one ends.
 
+use super::audience::Audience;
 use super::core::{Core, Plain};
 use super::failure::Failure;
 use super::greeting::us;
@@ -42,14 +43,14 @@ struct Told {
 
 impl Told {
     /// All that is wanted was subscribed.
-    fn settle(&mut self, core: &Core) {
+    fn settle(&mut self, audience: &Audience) {
         for uri in std::mem::take(&mut self.owed) {
-            core.watchers.tell(&Change::Updated(uri));
+            audience.tell(&Change::Updated(uri));
         }
     }
 }
 
-/// Runs until the child is to be stopped.
+/// For the shared instance, until the child is to be stopped.
 pub(super) async fn follow(core: Arc<Core>) {
     let Some(_presence) = core.enter() else { return };
     let lives = async {
@@ -70,6 +71,31 @@ pub(super) async fn follow(core: Arc<Core>) {
     }
 }
 
+/// For a caller's own instance, until that is gone. Then its changes may be missed, so all that its
+/// caller watches is reported as changed.
+pub(super) async fn follow_own(core: Arc<Core>, audience: Arc<Audience>, instance: Arc<Instance>) {
+    let Some(_presence) = core.enter() else { return };
+    let mut told = Told::default();
+    if instance.era() == Era::Legacy && instance.welcome.capabilities.subscribe {
+        tokio::select! {
+            _ = instance.died() => {}
+            () = core.stopped() => return,
+            () = requests(&core.server, &audience, &instance, &mut told) => {}
+        }
+    } else {
+        tokio::select! {
+            _ = instance.died() => {}
+            () = core.stopped() => return,
+        }
+    }
+    for change in [Change::Tools, Change::Prompts, Change::Resources] {
+        audience.tell(&change);
+    }
+    for uri in told.subscribed {
+        audience.tell(&Change::Updated(uri));
+    }
+}
+
 /// The next instance that lives.
 async fn alive(plain: &mut watch::Receiver<Plain>) -> Option<Arc<Instance>> {
     let up = plain.wait_for(|plain| matches!(plain, Plain::Up(instance) if !instance.is_dead())).await;
@@ -82,7 +108,9 @@ async fn alive(plain: &mut watch::Receiver<Plain>) -> Option<Arc<Instance>> {
 /// For one life of the child.
 async fn live(core: &Core, instance: &Instance, told: &mut Told) {
     match instance.era() {
-        Era::Legacy if instance.welcome.capabilities.subscribe => requests(core, instance, told).await,
+        Era::Legacy if instance.welcome.capabilities.subscribe => {
+            requests(&core.server, &core.audience, instance, told).await;
+        }
         Era::Legacy => {}
         Era::Modern => listen(core, instance, told).await,
     }
@@ -90,11 +118,12 @@ async fn live(core: &Core, instance: &Instance, told: &mut Told) {
     std::future::pending::<()>().await;
 }
 
-async fn requests(core: &Core, instance: &Instance, told: &mut Told) {
+async fn requests(server: &str, audience: &Audience, instance: &Instance, told: &mut Told) {
+    let mut moves = audience.moves();
     // What the child refused is not asked for again before it is wanted anew.
     let mut refused = Uris::new();
     loop {
-        let wanted = core.watchers.uris();
+        let wanted = audience.uris();
         refused.retain(|uri| wanted.contains(uri));
         for uri in &wanted {
             if told.subscribed.contains(uri) || refused.contains(uri) {
@@ -103,7 +132,7 @@ async fn requests(core: &Core, instance: &Instance, told: &mut Told) {
             match about(instance, &Method::ResourcesSubscribe, uri).await {
                 Ok(()) => told.subscribed.insert(uri.clone()),
                 Err(failure) => {
-                    tracing::debug!(server = %core.server, "cannot subscribe to a resource: {failure}");
+                    tracing::debug!(server, "cannot subscribe to a resource: {failure}");
                     refused.insert(uri.clone())
                 }
             };
@@ -114,8 +143,10 @@ async fn requests(core: &Core, instance: &Instance, told: &mut Told) {
             let _ = about(instance, &Method::ResourcesUnsubscribe, &uri).await;
             told.subscribed.remove(&uri);
         }
-        told.settle(core);
-        core.watched.notified().await;
+        told.settle(audience);
+        if moves.changed().await.is_err() {
+            return;
+        }
     }
 }
 
@@ -127,18 +158,19 @@ async fn about(instance: &Instance, method: &Method, uri: &str) -> Result<(), Fa
 
 async fn listen(core: &Core, instance: &Instance, told: &mut Told) {
     let mut current: Option<Ticket> = None;
+    let mut moves = core.audience.moves();
     loop {
-        let wanted = core.watchers.uris();
+        let wanted = core.audience.uris();
         if current.is_none() || wanted != told.subscribed {
             let Ok(next) = subscribe(instance, &wanted).await else { return };
             // The old one is cancelled by this.
             current = Some(next);
             told.subscribed = wanted;
-            told.settle(core);
+            told.settle(&core.audience);
         }
         let Some(ticket) = &mut current else { return };
         tokio::select! {
-            () = core.watched.notified() => {}
+            moved = moves.changed() => if moved.is_err() { return },
             ended = ticket.answer() => {
                 if let Err(failure) = ended {
                     tracing::debug!(server = %core.server, "the server tells no changes: {failure}");
