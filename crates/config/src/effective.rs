@@ -204,7 +204,8 @@ fn rate(rate: &Rate) -> Json {
         .with("burst", rate.rate.map(|_| Json::Integer(rate.burst.into())))
         .with("concurrent", rate.concurrent.map(|n| Json::Integer(n.into())))
         .with("held", Json::Integer(rate.held.into()))
-        .with("watches", Json::Integer(rate.watches.into()));
+        .with("watches", Json::Integer(rate.watches.into()))
+        .with("sessions", Json::Integer(rate.sessions.into()));
     Json::Object(object)
 }
 

@@ -46,11 +46,13 @@ pub struct Rate {
     pub held: u32,
     /// How many streams of changes may be open. Default: 32.
     pub watches: u32,
+    /// How many legacy sessions may be open; one that is idle makes room for a new one. Default: 1000.
+    pub sessions: u32,
 }
 
 impl Default for Rate {
     fn default() -> Self {
-        Self { rate: None, burst: 1, concurrent: None, held: 8, watches: 32 }
+        Self { rate: None, burst: 1, concurrent: None, held: 8, watches: 32, sessions: 1000 }
     }
 }
 
@@ -107,9 +109,10 @@ impl Rate {
         let concurrent = section.get("concurrent").and_then(|item| item.count(1));
         let held = section.get("held").and_then(|item| item.count(0)).unwrap_or(defaults.held);
         let watches = section.get("watches").and_then(|item| item.count(0)).unwrap_or(defaults.watches);
+        let sessions = section.get("sessions").and_then(|item| item.count(1)).unwrap_or(defaults.sessions);
         section.finish();
         let burst = burst.or_else(|| rate.map(one_second)).unwrap_or(defaults.burst);
-        Some(Self { rate, burst, concurrent, held, watches })
+        Some(Self { rate, burst, concurrent, held, watches, sessions })
     }
 }
 

@@ -99,6 +99,24 @@ async fn opening_sessions_counts_as_well() {
 }
 
 #[tokio::test]
+async fn only_so_many_sessions_of_one_principal_are_open_on_whatever_front() {
+    let house = House::start(settings(json!({"per_principal": {"sessions": 2}}))).await;
+    let hello = || e2e::hello("2025-11-25", json!({}));
+    let mut alice = house.client("builtin", Some(&secret("alice")));
+    assert_eq!(alice.open(json!({})).await.status, 200);
+    let stream = Wire::sse(&house, "builtin", Some(&secret("alice"))).await;
+    let answer = house.client("legacy", Some(&secret("alice"))).legacy("initialize", hello()).await;
+    assert_eq!(answer.status, 503);
+    assert!(answer.headers.contains_key("retry-after"));
+    let bob = house.client("builtin", Some(&secret("bob")));
+    assert_eq!(bob.legacy("initialize", hello()).await.status, 200, "somebody else has places of their own");
+    assert_eq!(alice.call("echo", json!({"message": "x"})).await.status, 200, "what is open goes on");
+    drop(stream);
+    let again = house.client("legacy", Some(&secret("alice")));
+    wait_for("room", async || again.legacy("initialize", hello()).await.status == 200).await;
+}
+
+#[tokio::test]
 async fn only_so_many_calls_of_one_principal_run_at_a_time() {
     let house = House::start(settings(json!({"per_principal": {"concurrent": 2}}))).await;
     for server in ["builtin", "legacy", "modern"] {

@@ -66,6 +66,11 @@ pub enum MetricsAccess {
 }
 
 impl Settings {
+    /// Whether this is a proxy that speaks for others.
+    pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|net| net.contains(&peer.to_canonical()))
+    }
+
     /// The defaults, for an address.
     pub fn new(bound: Option<IpAddr>) -> Self {
         Self {
@@ -278,7 +283,9 @@ impl Http {
                 }
             }
             (Place::Mcp(_), _) => refuse(Refusal::Method { allow: "POST, GET, DELETE" }),
-            (Place::Sse(_), Method::GET) => self.connections.open(&arrival, self.closing.subscribe()),
+            (Place::Sse(_), Method::GET) => {
+                self.connections.open(&arrival, settings.most_sessions, self.closing.subscribe())
+            }
             (Place::Messages(_), Method::POST) => match self.read(&arrival, body, settings).await {
                 Ok(bytes) => self.connections.post(&arrival, parts.uri.query(), bytes),
                 Err(refusal) => refuse(refusal),

@@ -11,7 +11,7 @@ use crate::registry::{Entry, ServerSettings};
 use crate::route::{Destination, Found};
 use arc_swap::ArcSwap;
 use mcp::seal::Sealer;
-use mcp::{About, Capabilities, Error, Raw, ServerCapabilities, State};
+use mcp::{About, Error, Raw, ServerCapabilities, State};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -49,6 +49,8 @@ pub struct LimitSettings {
     pub held: usize,
     /// Streams of changes of one principal.
     pub watches: usize,
+    /// Legacy sessions of one principal.
+    pub sessions: usize,
     /// How long a question stays open.
     pub question: Duration,
 }
@@ -62,6 +64,7 @@ impl Default for LimitSettings {
             concurrent: None,
             held: 8,
             watches: 32,
+            sessions: 1000,
             question: Duration::from_secs(600),
         }
     }
@@ -207,6 +210,11 @@ impl Gate {
         }
     }
 
+    /// One of the places for legacy sessions that a principal has; given back when dropped.
+    pub fn session_place(&self, who: &Principal) -> Option<Place> {
+        who.usage.sessions.take(Some(self.snapshot.load().limits.sessions))
+    }
+
     /// The way to one server or to all: the only thing fronts hold.
     pub fn guarded(self: &Arc<Self>, to: Destination) -> Guarded {
         Guarded { gate: Arc::clone(self), to }
@@ -297,13 +305,12 @@ impl Guarded {
     pub async fn about(&self, who: &Principal) -> Option<Arc<About>> {
         let snapshot = self.gate.snapshot();
         let servers = snapshot.servers_for(&self.to, who);
-        let nobody = Capabilities::none();
-        match (&self.to, servers.first()) {
-            (Destination::One(_), Some(entry)) => {
-                let _ = tokio::time::timeout(Duration::from_secs(10), entry.ready(&nobody)).await;
-            }
-            _ => crate::route::ready_or_late(&servers, &nobody).await,
-        }
+        let patience = |entry: &Entry| match self.to {
+            Destination::One(_) => Duration::from_secs(10),
+            Destination::All => entry.patience(),
+        };
+        let waiting = servers.iter().map(|entry| tokio::time::timeout(patience(entry), entry.ready_for_all()));
+        futures_util::future::join_all(waiting).await;
         match (&self.to, servers.as_slice()) {
             (Destination::One(_), []) => None,
             (Destination::One(_), [entry, ..]) => Some(entry.server.about()),
@@ -334,7 +341,7 @@ impl Guarded {
         let servers = snapshot.servers_for(&self.to, &exchange.principal);
         let joint = self.to == Destination::All && !snapshot.is_alone();
         for entry in servers {
-            let catalogue = entry.catalogue(&exchange.capabilities);
+            let catalogue = entry.catalogue(exchange);
             let named = |t: &&Arc<crate::ToolEntry>| {
                 if joint {
                     crate::joint::name(&entry.name, &t.name, false) == name.as_str()

@@ -5,6 +5,7 @@
 //! target and arguments of the request, it expires, and it is good for one retry.
 
 use crate::gate::Gate;
+use crate::identity::{Place, Principal};
 use crate::run::Core;
 use mcp::seal::Purpose;
 use mcp::{Error, Raw, Reply, Request};
@@ -58,11 +59,18 @@ pub(crate) struct Waiting {
 pub(crate) struct Held {
     calls: Mutex<HashMap<String, HeldCall>>,
     /// Nonces that were used, until they would have expired anyway.
-    spent: Mutex<HashMap<String, Instant>>,
+    spent: Mutex<HashMap<String, Spent>>,
 }
 
-/// How many used nonces are remembered; beyond it no question can be answered until some expire.
+struct Spent {
+    until: Instant,
+    _place: Place,
+}
+
+/// How many used nonces are remembered, of all principals and of one; beyond it no question can be
+/// answered until some expire.
 const MOST_SPENT: usize = 200_000;
+const MOST_SPENT_BY_ONE: usize = 50_000;
 
 impl Held {
     pub(crate) fn put(&self, nonce: String, core: Core, questions: Vec<(String, Waiting)>, limit: Duration) {
@@ -75,12 +83,13 @@ impl Held {
     }
 
     /// Uses up a nonce; false if it was used before.
-    pub(crate) fn spend(&self, nonce: &str, limit: Duration) -> bool {
+    pub(crate) fn spend(&self, who: &Principal, nonce: &str, limit: Duration) -> bool {
+        let Some(place) = who.usage.spent.take(Some(MOST_SPENT_BY_ONE)) else { return false };
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
         if spent.len() >= MOST_SPENT || spent.contains_key(nonce) {
             return false;
         }
-        spent.insert(nonce.to_owned(), Instant::now() + limit);
+        spent.insert(nonce.to_owned(), Spent { until: Instant::now() + limit, _place: place });
         true
     }
 
@@ -100,7 +109,7 @@ impl Held {
         }
         // Dropping a call cancels it, which may take locks of its own.
         drop(gone);
-        self.spent.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, until| *until > now);
+        self.spent.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, spent| spent.until > now);
     }
 }
 

@@ -20,11 +20,15 @@ pub struct Principal {
 }
 
 /// Counts against the limits of one principal.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Usage {
     pub(crate) running: Counter,
     pub(crate) held: Counter,
     pub(crate) watches: Counter,
+    pub(crate) sessions: Counter,
+    /// Used nonces that are remembered.
+    pub(crate) spent: Counter,
+    kept: Arc<AtomicUsize>,
 }
 
 /// A number of places that are taken and given back.
@@ -33,7 +37,7 @@ pub(crate) struct Counter(Arc<AtomicUsize>);
 
 /// A place taken; dropping it gives it back.
 #[derive(Debug)]
-pub(crate) struct Place(Arc<AtomicUsize>);
+pub struct Place(Arc<AtomicUsize>);
 
 impl Counter {
     pub(crate) fn take(&self, most: Option<usize>) -> Option<Place> {
@@ -55,6 +59,12 @@ impl Principal {
     /// Somebody of that name with these roles.
     pub fn named(name: &str, roles: Vec<String>) -> Self {
         Self { name: name.into(), roles, token: None, usage: Usage::default() }
+    }
+
+    /// How many bytes fronts keep for this principal's clients to come back for. They count
+    /// themselves.
+    pub const fn kept(&self) -> &Arc<AtomicUsize> {
+        &self.usage.kept
     }
 }
 
@@ -105,11 +115,7 @@ impl Identity {
             let mut new = Principal::named(&t.name, t.roles.clone());
             new.token = Some(t.token.clone());
             if let Some(old) = kept(&t.name) {
-                new.usage = Usage {
-                    running: old.usage.running.clone(),
-                    held: old.usage.held.clone(),
-                    watches: old.usage.watches.clone(),
-                };
+                new.usage = old.usage.clone();
             }
             (t.token.clone(), Arc::new(new))
         };

@@ -28,7 +28,7 @@ pub use audit::{Audit, AuditError, AuditSettings, BadAudit, Verified, verify};
 pub use catalogue::{Catalogue, ListEntry, ToolEntry, ToolRules};
 pub use exchange::{Asking, Exchange, Front};
 pub use gate::{Gate, Guarded, LimitSettings, Refusal, Settings};
-pub use identity::{Principal, TokenHash, TokenSettings, bearer};
+pub use identity::{Place, Principal, TokenHash, TokenSettings, bearer};
 pub use joint::name as joint_name;
 pub use limits::Rate;
 pub use metrics::Metrics;

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Sleep;
+use tracing::Instrument as _;
 
 /// What happens in the course of a request.
 #[derive(Debug)]
@@ -89,6 +90,11 @@ enum Step {
     Waits,
 }
 
+/// As much of a name as a log needs.
+fn beginning(name: &str) -> &str {
+    name.char_indices().nth(128).and_then(|(at, _)| name.get(..at)).unwrap_or(name)
+}
+
 pub(crate) fn call_of(exchange: &Exchange, wants_progress: bool, answers: HashMap<String, Raw>) -> (Call, Ears) {
     let caller = Caller {
         principal: Arc::clone(&exchange.principal.name),
@@ -118,7 +124,8 @@ impl Guarded {
         let opened =
             Ticket::open(&self.gate, &sealed, &exchange.principal.name, &digest(&request)).and_then(|ticket| {
                 // A held call is there once anyway.
-                if matches!(ticket.kind, TicketKind::Held) || self.gate.held.spend(&ticket.nonce, ticket.left()) {
+                let is_first = || self.gate.held.spend(&exchange.principal, &ticket.nonce, ticket.left());
+                if matches!(ticket.kind, TicketKind::Held) || is_first() {
                     Ok(ticket)
                 } else {
                     Err(Error::NotResumable("it was continued before"))
@@ -157,6 +164,15 @@ impl Guarded {
         let record = self.record(&request, exchange, call_id);
         let (call, ears) = call_of(exchange, request.meta.progress_token.is_some(), given.clone());
         let facts = Arc::<Facts>::default();
+        // Whatever is logged on the way says which call it is about.
+        let span = tracing::info_span!(
+            "call",
+            id = call_id,
+            front = exchange.front.as_str(),
+            principal = %exchange.principal.name,
+            method = %request.method,
+            target = beginning(request.target.name()),
+        );
         let future = pass(Passing {
             gate: Arc::clone(&self.gate),
             snapshot: self.gate.snapshot(),
@@ -169,7 +185,7 @@ impl Guarded {
             only,
         });
         let core = Core {
-            future: Box::pin(future),
+            future: Box::pin(future.instrument(span)),
             ears,
             facts,
             exchange: Arc::clone(exchange),
@@ -222,7 +238,7 @@ impl Guarded {
         let (kind, name) = crate::pass::kind_of(&core.request.method, &target);
         let tier = match kind {
             crate::policy::Kind::Tool => {
-                let catalogue = entry.catalogue(&exchange.capabilities);
+                let catalogue = entry.catalogue(exchange);
                 let tool = catalogue.tool(name).ok_or(Error::NotResumable("its tool is not there any more"))?;
                 Some(tool.tier)
             }

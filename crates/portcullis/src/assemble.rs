@@ -229,6 +229,7 @@ fn limits(limits: &config::Limits) -> LimitSettings {
         concurrent: mine.concurrent.map(places),
         held: places(mine.held),
         watches: places(mine.watches),
+        sessions: places(mine.sessions),
         ..LimitSettings::default()
     }
 }

@@ -146,11 +146,13 @@ fn the_effective_settings_are_written_out_with_secrets_hidden() {
       "burst": 20,
       "concurrent": 8,
       "held": 8,
-      "watches": 32
+      "watches": 32,
+      "sessions": 1000
     },
     "per_address": {
       "held": 8,
-      "watches": 32
+      "watches": 32,
+      "sessions": 1000
     },
     "timeout": "60s"
   },

@@ -106,7 +106,9 @@ async fn initialize(sessions: &Arc<Sessions>, arrival: &Arrival, id: &Id, params
     };
     let opened =
         sessions.open(&arrival.guarded, &arrival.path, &arrival.principal, hello.revision, &hello.capabilities);
-    let Some(sealed) = opened else { return Refusal::Unavailable.into_response() };
+    let Some(sealed) = opened else {
+        return arrival.refused("sessions", Refusal::Unavailable.into_response());
+    };
     tracing::debug!(client = %hello.client.name, version = %hello.client.version, revision = %hello.revision, "a session was opened");
     let result = handshake::initialize_result(hello.revision, &about);
     let mut response = respond::json(StatusCode::OK, &message::response(id, &result));

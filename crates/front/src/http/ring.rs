@@ -14,16 +14,42 @@ use tokio::time::{Instant, Sleep};
 
 /// Bytes that one stream keeps, the last event apart.
 const MOST_PER_STREAM: usize = 1024 * 1024;
-/// Bytes that all streams together keep before they forget what was read.
-const MOST_IN_ALL: usize = 64 * 1024 * 1024;
+/// Bytes that all streams of one principal keep, and all streams, the last event of each apart.
+const MOST_PER_PRINCIPAL: usize = 32 * 1024 * 1024;
+const MOST_IN_ALL: usize = 256 * 1024 * 1024;
 /// How often a silent stream shows that it is alive.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a client is to wait before it comes back, in milliseconds.
 const RETRY_MS: u64 = 1000;
 
-/// What all rings of a front keep together.
+/// What all rings of a front keep together, and those of one principal.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Budget(Arc<AtomicUsize>);
+pub(crate) struct Budget {
+    all: Arc<AtomicUsize>,
+    mine: Arc<AtomicUsize>,
+}
+
+impl Budget {
+    /// The share of a principal, counted where it counts.
+    pub(crate) fn of(&self, mine: &Arc<AtomicUsize>) -> Self {
+        Self { all: Arc::clone(&self.all), mine: Arc::clone(mine) }
+    }
+
+    fn take(&self, bytes: usize) {
+        self.all.fetch_add(bytes, Ordering::Relaxed);
+        self.mine.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.all.fetch_sub(bytes, Ordering::Relaxed);
+        self.mine.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether more is kept than there should be.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.mine.load(Ordering::Relaxed) > MOST_PER_PRINCIPAL || self.all.load(Ordering::Relaxed) > MOST_IN_ALL
+    }
+}
 
 pub(crate) struct Ring {
     number: u64,
@@ -61,11 +87,9 @@ impl Ring {
         let seq = state.first + state.events.len() as u64;
         let event = sse::message(Some(&format!("{}-{seq}", self.number)), message);
         state.bytes += event.len();
-        let all = self.budget.0.fetch_add(event.len(), Ordering::Relaxed) + event.len();
+        self.budget.take(event.len());
         state.events.push_back(event);
-        while state.events.len() > 1
-            && (state.bytes > MOST_PER_STREAM || (all > MOST_IN_ALL && state.first < state.read))
-        {
+        while state.events.len() > 1 && (state.bytes > MOST_PER_STREAM || self.budget.is_spent()) {
             state.forget_first(&self.budget);
         }
         state.wake();
@@ -119,7 +143,7 @@ impl State {
     fn forget_first(&mut self, budget: &Budget) {
         if let Some(old) = self.events.pop_front() {
             self.bytes -= old.len();
-            budget.0.fetch_sub(old.len(), Ordering::Relaxed);
+            budget.give_back(old.len());
             self.first += 1;
         }
     }
@@ -128,7 +152,7 @@ impl State {
 impl Drop for Ring {
     fn drop(&mut self) {
         let bytes = self.state().bytes;
-        self.budget.0.fetch_sub(bytes, Ordering::Relaxed);
+        self.budget.give_back(bytes);
     }
 }
 
@@ -218,9 +242,33 @@ mod tests {
         for _ in 0..50 {
             ring.push(&big);
         }
-        assert!(budget.0.load(Ordering::Relaxed) <= MOST_PER_STREAM);
+        assert!(budget.all.load(Ordering::Relaxed) <= MOST_PER_STREAM);
         drop(ring);
-        assert_eq!(budget.0.load(Ordering::Relaxed), 0);
+        assert_eq!(budget.all.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn who_keeps_too_much_forgets_what_is_its_own_and_nobody_elses() {
+        let all_of_us = Budget::default();
+        let (greedy, modest) = (all_of_us.of(&Arc::default()), all_of_us.of(&Arc::default()));
+        let theirs = Ring::new(1, &modest);
+        theirs.push(&Raw::of(&1));
+        theirs.push(&Raw::of(&2));
+        let big = Raw::of(&"x".repeat(300_000));
+        let rings: Vec<_> = (0..100).map(|n| Ring::new(n, &greedy)).collect();
+        for ring in &rings {
+            for _ in 0..3 {
+                ring.push(&big);
+            }
+        }
+        assert!(greedy.is_spent() && !modest.is_spent());
+        let kept = greedy.mine.load(Ordering::Relaxed);
+        assert!(kept <= MOST_PER_PRINCIPAL + rings.len() * 310_000, "{kept}");
+        theirs.end();
+        assert_eq!(all(theirs.read(None, false)).await.len(), 2);
+        let last = rings.last().unwrap();
+        last.end();
+        assert_eq!(all(last.read(None, false)).await.len(), 1, "the last event is kept");
     }
 
     #[tokio::test]

@@ -4,9 +4,10 @@ use super::Http;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::collections::HashMap;
 use std::convert::Infallible;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -56,6 +57,7 @@ impl Drop for Server {
 async fn accept(front: Arc<Http>, listener: TcpListener, mut stop: tokio::sync::watch::Receiver<bool>) {
     let settings = front.settings.load_full();
     let places = Arc::new(Semaphore::new(settings.most_connections));
+    let shares = Shares::default();
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
@@ -66,10 +68,16 @@ async fn accept(front: Arc<Http>, listener: TcpListener, mut stop: tokio::sync::
         };
         match accepted {
             (Ok(place), Ok((stream, peer))) => {
+                let most = (settings.most_connections / 4).max(16);
+                let is_shared = peer.ip().is_loopback() || front.settings.load().trusts(peer.ip());
+                let Some(share) = shares.take(peer.ip(), if is_shared { usize::MAX } else { most }) else {
+                    tracing::debug!(client = %peer, "too many connections from one address");
+                    continue;
+                };
                 let serving = connection(Arc::clone(&front), stream, peer, stop.clone());
                 connections.spawn(async move {
                     serving.await;
-                    drop(place);
+                    drop((place, share));
                 });
             }
             (_, Err(error)) => {
@@ -85,6 +93,43 @@ async fn accept(front: Arc<Http>, listener: TcpListener, mut stop: tokio::sync::
     if tokio::time::timeout(settings.shutdown_grace, ended).await.is_err() {
         tracing::warn!(connections = connections.len(), "calls did not finish in time and are cut off");
         connections.shutdown().await;
+    }
+}
+
+/// How many connections each address has: one that takes all of them takes only its own share.
+#[derive(Clone, Default)]
+struct Shares(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+struct Share {
+    of: IpAddr,
+    shares: Shares,
+}
+
+impl Shares {
+    fn counts(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, of: IpAddr, most: usize) -> Option<Share> {
+        let mut counts = self.counts();
+        let count = counts.entry(of).or_default();
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(Share { of, shares: self.clone() })
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut counts = self.shares.counts();
+        if let Some(count) = counts.get_mut(&self.of) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.of);
+            }
+        }
     }
 }
 

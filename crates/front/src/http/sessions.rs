@@ -6,7 +6,7 @@
 
 use super::ring::{Budget, Ring};
 use crate::session::Session;
-use gate::{Front, Gate, Guarded, Principal};
+use gate::{Front, Gate, Guarded, Place, Principal};
 use mcp::seal::Purpose;
 use mcp::{Capabilities, Raw, Revision};
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,8 @@ pub(crate) struct HttpSession {
     unread: Mutex<Option<Instant>>,
     /// Changes may have been missed since the last reader went.
     missed: AtomicBool,
+    /// Among the sessions of its principal.
+    _place: Place,
 }
 
 #[derive(Default)]
@@ -55,15 +57,17 @@ struct Streams {
 }
 
 impl HttpSession {
-    fn new(core: Arc<Session>, budget: &Budget) -> Arc<Self> {
+    fn new(core: Arc<Session>, budget: &Budget, place: Place) -> Arc<Self> {
+        let budget = budget.of(core.principal.kept());
         Arc::new(Self {
             core,
-            budget: budget.clone(),
-            general: Ring::new(0, budget),
+            general: Ring::new(0, &budget),
+            budget,
             streams: Mutex::new(Streams { next: 1, ..Streams::default() }),
             used: Mutex::new(Instant::now()),
             unread: Mutex::default(),
             missed: AtomicBool::new(false),
+            _place: place,
         })
     }
 
@@ -79,7 +83,9 @@ impl HttpSession {
         let ring = Ring::new(number, &self.budget);
         let mut finished: Vec<_> = streams.rings.iter().filter(|(_, r)| r.has_ended()).map(|(n, _)| *n).collect();
         finished.sort_unstable();
-        let surplus = finished.len().saturating_sub(MOST_FINISHED - 1);
+        // Whoever keeps too much already keeps nothing that is over.
+        let most = if self.budget.is_spent() { 0 } else { MOST_FINISHED - 1 };
+        let surplus = finished.len().saturating_sub(most);
         for number in finished.into_iter().take(surplus) {
             streams.rings.remove(&number);
         }
@@ -179,26 +185,35 @@ impl Sessions {
         revision: Revision,
         capabilities: Capabilities,
     ) -> Option<Arc<HttpSession>> {
+        let place = || guarded.gate().session_place(principal);
+        let own = |session: &HttpSession| session.core.principal.name == principal.name;
+        let place = place().or_else(|| {
+            self.make_room(own)?;
+            place()
+        })?;
+        if self.table().len() >= self.most {
+            self.make_room(|_| true)?;
+        }
         let core =
             Session::new(nonce.into(), Arc::clone(principal), revision, capabilities, Front::Http, guarded.clone());
-        let session = HttpSession::new(core, &self.budget);
-        let mut gone = None;
-        {
-            let mut table = self.table();
-            if table.len() >= self.most {
-                // The one that was idle longest makes room, if it was idle for long.
-                let (since, oldest) = table.iter().filter_map(|(n, s)| Some((s.idle_since()?, n.clone()))).min()?;
-                if since.elapsed() < Duration::from_secs(30).min(self.idle) {
-                    return None;
-                }
-                gone = table.remove(&oldest);
-            }
-            table.insert(nonce.to_owned(), Arc::clone(&session));
-        }
-        if let Some(gone) = gone {
-            gone.end();
-        }
+        let session = HttpSession::new(core, &self.budget, place);
+        self.table().insert(nonce.to_owned(), Arc::clone(&session));
         Some(session)
+    }
+
+    /// Of these, the one that was idle longest makes room, if it was idle for long.
+    fn make_room(&self, of: impl Fn(&HttpSession) -> bool) -> Option<()> {
+        let gone = {
+            let mut table = self.table();
+            let idle = table.iter().filter(|(_, s)| of(s)).filter_map(|(n, s)| Some((s.idle_since()?, n.clone())));
+            let (since, oldest) = idle.min()?;
+            if since.elapsed() < Duration::from_secs(30).min(self.idle) {
+                return None;
+            }
+            table.remove(&oldest)?
+        };
+        gone.end();
+        Some(())
     }
 
     /// The session of a sealed id. `None` if it is unknown, expired, or somebody else's.

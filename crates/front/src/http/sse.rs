@@ -9,7 +9,7 @@ use super::{Arrival, ring};
 use crate::duplex::Duplex;
 use bytes::Bytes;
 use futures_core::Stream;
-use gate::Front;
+use gate::{Front, Place};
 use http::StatusCode;
 use mcp::{Era, sse};
 use std::collections::HashMap;
@@ -26,10 +26,11 @@ pub(crate) struct Connections(Arc<Mutex<HashMap<String, Connection>>>);
 struct Connection {
     duplex: Arc<Duplex>,
     inbox: mpsc::Sender<Bytes>,
+    /// Among the sessions of its principal.
+    _place: Place,
 }
 
-/// How many clients there may be, and how many messages of one may wait to be read.
-const MOST: usize = 1000;
+/// How many messages of one client may wait to be read.
 const WAITING: usize = 64;
 
 impl Connections {
@@ -38,7 +39,7 @@ impl Connections {
     }
 
     /// A GET: opens the stream, whose first event says where to post.
-    pub(crate) fn open(&self, arrival: &Arrival, closing: watch::Receiver<bool>) -> Answer {
+    pub(crate) fn open(&self, arrival: &Arrival, most: usize, closing: watch::Receiver<bool>) -> Answer {
         if !arrival.accepts_events {
             return arrival.refused("not_acceptable", Refusal::NotAcceptable.into_response());
         }
@@ -59,10 +60,11 @@ impl Connections {
         let (inbox, mut arriving) = mpsc::channel::<Bytes>(WAITING);
         {
             let mut table = self.table();
-            if table.len() >= MOST {
-                return Refusal::Unavailable.into_response();
-            }
-            table.insert(id.clone(), Connection { duplex: Arc::clone(&duplex), inbox });
+            let place = arrival.guarded.gate().session_place(&arrival.principal).filter(|_| table.len() < most);
+            let Some(place) = place else {
+                return arrival.refused("sessions", Refusal::Unavailable.into_response());
+            };
+            table.insert(id.clone(), Connection { duplex: Arc::clone(&duplex), inbox, _place: place });
         }
         let reading = tokio::spawn({
             let duplex = Arc::clone(&duplex);
