@@ -216,7 +216,7 @@ impl Duplex {
             match event {
                 Event::Done(reply) => {
                     if reply.is_ok() && session.after(&request) {
-                        session.watch(exchange, self.teller());
+                        session.watch(&exchange, self.teller());
                     }
                     return self.send(&frame::legacy_response(id, request.method.as_str(), &reply)).await;
                 }
@@ -294,7 +294,7 @@ impl Duplex {
         let about = about.ok_or_else(|| Error::UnknownMethod(Method::Listen.to_string()))?;
         listening.grant(&about.capabilities);
         listening.interest.uris = self.guarded.readable(&listening.interest.uris, exchange);
-        let mut changes = self.guarded.watch(listening.interest.clone(), exchange)?;
+        let mut changes = self.guarded.watch(listening.interest.clone(), exchange, false)?;
         self.send(&listening.acknowledged()).await;
         while let Some(change) = changes.next().await {
             if let Some(message) = listening.tell(&change) {
@@ -306,7 +306,7 @@ impl Duplex {
 
     fn watch_lists(self: &Arc<Self>) {
         let session = self.session();
-        session.watch_lists(self.legacy_exchange(&session, false), self.teller());
+        session.watch_lists(&self.legacy_exchange(&session, false), self.teller());
     }
 
     /// Takes messages to the client.
@@ -357,7 +357,7 @@ impl Duplex {
                                     }
                                 };
                                 if reply.is_ok() && session.after(&request) {
-                                    session.watch(exchange, self.teller());
+                                    session.watch(&exchange, self.teller());
                                 }
                                 reply
                             }

@@ -364,7 +364,7 @@ impl Http {
             None => enveloped,
         };
         if modern {
-            modern::post(arrival, incoming, self.closing.subscribe()).await
+            modern::post(&self.sessions, arrival, incoming, self.closing.subscribe()).await
         } else {
             legacy::post(&self.sessions, arrival, incoming).await
         }

@@ -1,11 +1,11 @@
 //! A legacy session: what `initialize` said, and what is under way. Shared by every front that
 //! speaks the legacy era; how messages travel is the front's own business.
 
-use futures_util::StreamExt as _;
-use gate::{Asking, Exchange, Front, Guarded, Principal};
+use futures_util::{FutureExt as _, StreamExt as _};
+use gate::{Asking, Exchange, Front, Guarded, Principal, Watch};
 use mcp::{
-    Capabilities, Era, ErrorObject, Id, Interest, Level, Method, Note, Question, Raw, Reply as QuestionReply, Request,
-    Revision, Target, message,
+    Capabilities, Change, Era, ErrorObject, Id, Interest, Level, Method, Note, Question, Raw, Reply as QuestionReply,
+    Request, Revision, Target, message,
 };
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -38,6 +38,8 @@ struct State {
     uris: BTreeSet<String>,
     wants_lists: bool,
     watching: Option<AbortHandle>,
+    /// A watch that is to take the place of the one there is.
+    next_watch: Option<Watch>,
     closed: bool,
 }
 
@@ -176,7 +178,7 @@ impl Session {
         }
     }
 
-    /// What a request that succeeded changes about the session. True if the watched uris changed.
+    /// What a request that succeeded changes about the session. True if other things are to be watched.
     pub(crate) fn after(&self, request: &Request) -> bool {
         let mut state = self.state();
         match (&request.method, &request.target) {
@@ -184,10 +186,7 @@ impl Session {
                 let before = state.level;
                 state.level = request.params.get("level").and_then(|l| Level::parse(&l));
                 // From the first level on, a server may be another instance.
-                if before.is_none() && state.watching.is_some() {
-                    self.interest_changed.notify_one();
-                }
-                false
+                before.is_none() && state.watching.is_some()
             }
             (Method::ResourcesSubscribe, Target::Resource(uri)) if state.uris.len() < MOST_URIS => {
                 state.uris.insert(uri.clone())
@@ -205,33 +204,51 @@ impl Session {
     }
 
     /// Tells of changes of lists from now on.
-    pub(crate) fn watch_lists(self: &Arc<Self>, exchange: Arc<Exchange>, tell: impl Tell) {
-        let (before, watching) = {
-            let mut state = self.state();
-            let watching = state.watching.as_ref().is_some_and(|task| !task.is_finished());
-            (std::mem::replace(&mut state.wants_lists, true), watching)
-        };
-        if !before || !watching {
+    pub(crate) fn watch_lists(self: &Arc<Self>, exchange: &Exchange, tell: impl Tell) {
+        let before = std::mem::replace(&mut self.state().wants_lists, true);
+        if !before || !self.is_watching() {
             self.watch(exchange, tell);
         }
     }
 
     /// Gives the watch back while nobody reads what it tells. True if there was one.
     pub(crate) fn pause(&self) -> bool {
-        let task = self.state().watching.take();
+        let (task, _next) = {
+            let mut state = self.state();
+            (state.watching.take(), state.next_watch.take())
+        };
         task.as_ref().inspect(|task| task.abort()).is_some()
     }
 
-    /// Tells of changes of what the client wants to know of by now. A session has one watch for all
-    /// of it, which begins anew when that is something else.
-    pub(crate) fn watch(self: &Arc<Self>, exchange: Arc<Exchange>, tell: impl Tell) {
-        if self.state().watching.as_ref().is_some_and(|task| !task.is_finished()) {
+    /// Tells of changes of what the client wants to know of by now: of all that happen after this
+    /// returns. A session has one watch for all of it, which another replaces when that is something
+    /// else.
+    pub(crate) fn watch(self: &Arc<Self>, exchange: &Exchange, tell: impl Tell) {
+        let replaces = self.is_watching();
+        // What a session can be asked and wants to be told decides which instances of a server are
+        // its own.
+        let (capabilities, log_level) = (self.capabilities.clone(), self.state().level);
+        let exchange = Arc::new(Exchange { capabilities, log_level, ..exchange.clone() });
+        let watch = match self.guarded.watch(self.interest(), &exchange, replaces) {
+            Ok(watch) => watch,
+            Err(error) => {
+                tracing::info!(%error, "a client gets no changes");
+                return;
+            }
+        };
+        if replaces {
+            self.state().next_watch = Some(watch);
             self.interest_changed.notify_one();
             return;
         }
-        let weak = Arc::downgrade(self);
-        let task = self.spawn(async move { while follow(&weak, &exchange, tell.clone()).await.is_some() {} });
-        self.state().watching = Some(task);
+        let task = self.spawn(follow(Arc::downgrade(self), Arc::clone(&self.interest_changed), watch, tell));
+        let mut state = self.state();
+        state.watching = Some(task);
+        state.next_watch = None;
+    }
+
+    fn is_watching(&self) -> bool {
+        self.state().watching.as_ref().is_some_and(|task| !task.is_finished())
     }
 
     /// What the client wants to know of.
@@ -259,6 +276,7 @@ impl Session {
         let (running, questions) = {
             let mut state = self.state();
             state.closed = true;
+            state.next_watch = None;
             (std::mem::take(&mut state.running), std::mem::take(&mut state.questions))
         };
         for cancelled in running.values() {
@@ -301,27 +319,36 @@ pub(crate) trait Tell:
 
 impl<T: Fn(Raw) -> std::pin::Pin<Box<dyn Future<Output = bool> + Send>> + Clone + Send + Sync + 'static> Tell for T {}
 
-/// Tells of changes until something else is wanted, which gives `Some`, or the session or the client
-/// is gone.
-async fn follow(session: &Weak<Session>, exchange: &Arc<Exchange>, tell: impl Tell) -> Option<()> {
-    let (interest_changed, watched) = {
-        let session = session.upgrade()?;
-        // What a session can be asked and wants to be told decides which instances of a server are its own.
-        let (capabilities, log_level) = (session.capabilities.clone(), session.state().level);
-        let exchange = &Arc::new(Exchange { capabilities, log_level, ..Exchange::clone(exchange) });
-        (Arc::clone(&session.interest_changed), session.guarded.watch(session.interest(), exchange))
-    };
-    let mut changes = watched.inspect_err(|error| tracing::info!(%error, "a client gets no changes")).ok()?;
+/// Tells of changes until the session or the client is gone, or reads too slowly.
+async fn follow(session: Weak<Session>, replaced: Arc<Notify>, mut watch: Watch, tell: impl Tell) {
     loop {
         let change = tokio::select! {
-            change = changes.next() => change?,
-            () = interest_changed.notified() => return Some(()),
+            change = watch.next() => change,
+            () = replaced.notified() => {
+                let next = session.upgrade().and_then(|session| session.state().next_watch.take());
+                let Some(next) = next else { continue };
+                // What came before is told before.
+                let mut before = std::mem::replace(&mut watch, next);
+                while let Some(Some(change)) = before.next().now_or_never() {
+                    if !say(&tell, &change).await {
+                        return;
+                    }
+                }
+                continue;
+            }
         };
-        if let Some((method, params)) = gate::notification(&change)
-            && !tell(message::notification(method, params.as_ref())).await
-        {
-            return None;
+        match change {
+            Some(change) if say(&tell, &change).await => {}
+            _ => return,
         }
+    }
+}
+
+/// False if the client is gone.
+async fn say(tell: &impl Tell, change: &Change) -> bool {
+    match gate::notification(change) {
+        Some((method, params)) => tell(message::notification(method, params.as_ref())).await,
+        None => true,
     }
 }
 

@@ -215,6 +215,11 @@ impl Gate {
         who.usage.sessions.take(Some(self.snapshot.load().limits.sessions))
     }
 
+    /// Whether a principal may have one more stream of changes.
+    pub fn has_room_to_watch(&self, who: &Principal) -> bool {
+        who.usage.watches.has_room(self.snapshot.load().limits.watches)
+    }
+
     /// The way to one server or to all: the only thing fronts hold.
     pub fn guarded(self: &Arc<Self>, to: Destination) -> Guarded {
         Guarded { gate: Arc::clone(self), to }

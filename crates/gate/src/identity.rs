@@ -47,6 +47,10 @@ impl Counter {
             .ok()
             .map(|_| Place(Arc::clone(&self.0)))
     }
+
+    pub(crate) fn has_room(&self, most: usize) -> bool {
+        self.0.load(Ordering::Relaxed) < most
+    }
 }
 
 impl Drop for Place {

@@ -50,6 +50,11 @@ pub(crate) struct Entry {
     keeper: std::sync::OnceLock<JoinHandle<()>>,
 }
 
+/// Whether a server may offer something else to this caller alone.
+pub(crate) const fn may_differ(exchange: &Exchange) -> bool {
+    exchange.capabilities.any() || exchange.log_level.is_some()
+}
+
 /// Whose instances of a server list something else.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Owner {
@@ -140,16 +145,11 @@ impl Entry {
 
     /// Numbers the lists that only this caller sees.
     fn own_lists(&self, exchange: &Exchange) -> Option<u64> {
-        if self.may_differ(exchange) {
+        if may_differ(exchange) {
             self.server.own_lists(crate::run::call_of(exchange, false, HashMap::new()).0.caller())
         } else {
             None
         }
-    }
-
-    /// Whether the server may offer something else to this caller alone.
-    pub(crate) fn may_differ(&self, exchange: &Exchange) -> bool {
-        (exchange.capabilities.any() || exchange.log_level.is_some()) && self.server.about().varies
     }
 
     pub(crate) fn versions(&self) -> watch::Receiver<Versions> {
@@ -159,25 +159,24 @@ impl Entry {
     /// Waits until the catalogue for this caller is read, or the server turns out not to answer.
     pub(crate) async fn ready(&self, exchange: &Exchange) {
         self.ready_for_all().await;
-        if !self.may_differ(exchange) {
+        if !may_differ(exchange) {
             return;
         }
         let tried = || self.asking_tried.load(Ordering::Acquire);
-        if exchange.capabilities.any() && !tried() {
+        if exchange.capabilities.any() && !tried() && self.server.about().varies {
             let _reading = self.reading.lock().await;
             if !tried() {
                 self.read_asking().await;
                 self.asking_tried.store(true, Ordering::Release);
             }
         }
-        if let Some(number) = self.own_lists(exchange) {
-            self.read_own(exchange, number).await;
-        }
+        self.read_own(exchange).await;
     }
 
     /// Reads what only this caller sees, if that was not done since it changed. When it cannot be
     /// read, it stays what it was.
-    async fn read_own(&self, exchange: &Exchange, number: u64) {
+    pub(crate) async fn read_own(&self, exchange: &Exchange) {
+        let Some(number) = self.own_lists(exchange) else { return };
         let view = {
             let mut own = self.own();
             if !own.contains_key(&Owner::of(exchange)) {

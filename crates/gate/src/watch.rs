@@ -58,7 +58,9 @@ impl Stream for Watch {
 
 impl Guarded {
     /// Watches for changes on behalf of a caller. Uris that the caller may not read are left out.
-    pub fn watch(&self, interest: Interest, exchange: &Arc<Exchange>) -> Result<Watch, Error> {
+    /// Whatever changes after this returns is told. One that takes the place of another may be there
+    /// beside it for a moment, however many there are.
+    pub fn watch(&self, interest: Interest, exchange: &Arc<Exchange>, replaces: bool) -> Result<Watch, Error> {
         let snapshot = self.gate.snapshot();
         // With the roles that the principal has now.
         let unknown = || Error::UnknownMethod("subscriptions/listen".into());
@@ -68,7 +70,7 @@ impl Guarded {
             .principal
             .usage
             .watches
-            .take(Some(snapshot.limits().watches))
+            .take(Some(snapshot.limits().watches.saturating_add(usize::from(replaces))))
             .ok_or(Error::Limited { what: "too many streams of changes", retry_after: Duration::from_secs(10) })?;
         let metrics = self.gate.metrics();
         metrics.watches.inc();
@@ -121,12 +123,12 @@ fn view(gate: &Gate, to: &Destination, exchange: &Exchange) -> View {
     }
 }
 
-/// The same, once what only this caller sees was read anew.
-async fn look(gate: &Gate, to: &Destination, exchange: &Exchange) -> View {
-    let servers = gate.snapshot().servers_for(to, &exchange.principal);
-    let differing: Vec<_> = servers.into_iter().filter(|entry| entry.may_differ(exchange)).collect();
-    crate::route::ready_or_late(&differing, exchange).await;
-    view(gate, to, exchange)
+/// The same a little later, once what only this caller sees was read anew.
+async fn look(gate: Arc<Gate>, to: Destination, exchange: Arc<Exchange>) -> View {
+    tokio::time::sleep(COALESCE).await;
+    let servers = gate.snapshot().servers_for(&to, &exchange.principal);
+    futures_util::future::join_all(servers.iter().map(|entry| entry.read_own(&exchange))).await;
+    view(&gate, &to, &exchange)
 }
 
 /// Where changes come from.
@@ -147,7 +149,7 @@ impl Updates {
                 |uri: &&String| snapshot.policy().allows(&exchange.principal, &entry.name, Kind::Resource, uri, None);
             let uris: Vec<_> = interest.uris.iter().filter(allowed).cloned().collect();
             // The lists that all see are watched by who keeps the catalogue.
-            let own = entry.may_differ(exchange);
+            let own = crate::registry::may_differ(exchange);
             if own || !uris.is_empty() {
                 let call = crate::run::call_of(exchange, false, HashMap::new()).0;
                 let interest = Interest { tools: own, prompts: own, resources: own, uris };
@@ -177,9 +179,8 @@ async fn watch(
         let Updates { mut updates, mut versions } =
             first.take().unwrap_or_else(|| Updates::of(&gate, &to, &interest, &exchange));
         // What changed before we looked at the versions, and what other roles change.
-        if tell(&mut before, look(&gate, &to, &exchange).await, &interest, &out).await.is_err() {
-            return;
-        }
+        let mut looking = Some(Box::pin(look(Arc::clone(&gate), to.clone(), Arc::clone(&exchange))));
+        let mut changed_meanwhile = false;
         loop {
             let mut changed: FuturesUnordered<_> = versions.iter_mut().map(Receiver::changed).collect();
             let any_change = async {
@@ -191,31 +192,40 @@ async fn watch(
                 }
                 std::future::pending::<()>().await;
             };
+            let seen = async {
+                match &mut looking {
+                    Some(looking) => looking.await,
+                    None => std::future::pending().await,
+                }
+            };
+            // What is looked at takes its time; updates of resources do not wait for it.
             tokio::select! {
-                () = any_change => {}
+                after = seen => {
+                    looking = None;
+                    if tell(&mut before, after, &interest, &out).await.is_err() {
+                        return;
+                    }
+                }
+                () = any_change => changed_meanwhile = true,
+                Some(change) = updates.next(), if !updates.is_empty() => match change {
+                    Change::Updated(_) => {
+                        if out.try_send(change).is_err() {
+                            return;
+                        }
+                    }
+                    _ => changed_meanwhile = true,
+                },
                 reload = reloads.changed() => {
                     if reload.is_err() {
                         return;
                     }
                     break;
                 }
-                Some(change) = updates.next(), if !updates.is_empty() => {
-                    if matches!(&change, Change::Updated(_)) {
-                        if out.try_send(change).is_err() {
-                            return;
-                        }
-                        continue;
-                    }
-                }
                 () = out.closed() => return,
             }
-            drop(changed);
-            tokio::time::sleep(COALESCE).await;
-            for version in &mut versions {
-                version.mark_unchanged();
-            }
-            if tell(&mut before, look(&gate, &to, &exchange).await, &interest, &out).await.is_err() {
-                return;
+            if changed_meanwhile && looking.is_none() {
+                changed_meanwhile = false;
+                looking = Some(Box::pin(look(Arc::clone(&gate), to.clone(), Arc::clone(&exchange))));
             }
         }
     }

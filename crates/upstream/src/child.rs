@@ -116,16 +116,14 @@ impl Child {
             return Ok(Answer::Complete(Raw::empty_object()));
         }
         let caller = call.caller();
-        if !may_be_personal(caller) {
+        if !(caller.capabilities.any() || caller.log_level.is_some()) {
             return self.pass(&*self.core.plain().await?, request, call).await;
         }
         let era = match self.core.era() {
             Some(era) => era,
             None => self.core.plain().await?.era(),
         };
-        // A modern request says itself what its client can be asked; only for log lines does the
-        // pipe have no link to a request.
-        if era == Era::Modern && caller.log_level.is_none() {
+        if !is_personal(era, caller) {
             return self.pass(&*self.core.plain().await?, request, call).await;
         }
         let changed = if request.method.is_list() { self.personal.changed(caller) } else { None };
@@ -150,9 +148,11 @@ impl Child {
     }
 }
 
-/// Whether an instance of this caller's own may be needed.
-const fn may_be_personal(caller: &Caller) -> bool {
-    caller.capabilities.any() || caller.log_level.is_some()
+/// Whether such a server answers this caller in an instance of the caller's own. A modern request
+/// says itself what its client can be asked; only for log lines does the pipe have no link to a
+/// request.
+fn is_personal(era: Era, caller: &Caller) -> bool {
+    caller.log_level.is_some() || era == Era::Legacy && caller.capabilities.any()
 }
 
 impl Server for Child {
@@ -172,20 +172,25 @@ impl Server for Child {
 
     fn watch(self: Arc<Self>, interest: Interest, call: Call) -> Watching {
         let caller = call.caller();
-        if !may_be_personal(caller) {
+        if !(caller.capabilities.any() || caller.log_level.is_some()) {
             return Box::pin(self.core.audience.watch(interest));
         }
-        // Of the resources that an own instance answers for, only that one knows.
-        let shared = Interest { uris: interest.uris.clone(), ..Interest::default() };
-        let shared = self.core.audience.watch(shared);
+        let shared = self.core.audience.watch(interest.clone());
         let own = self.personal.audience(caller).watch(interest);
+        let (core, whose) = (Arc::clone(&self.core), caller.clone());
+        let is_own = move || is_personal(core.era().unwrap_or(Era::Legacy), &whose);
+        // Of what an own instance answers for, only that one knows when it changes.
         let (personal, caller) = (Arc::clone(&self.personal), caller.clone());
-        let shared = shared.filter(move |_| std::future::ready(!personal.answers(&caller)));
+        let shared = shared.filter({
+            let is_own = is_own.clone();
+            move |_| std::future::ready(!(is_own() && personal.answers(&caller)))
+        });
+        let own = own.filter(move |_| std::future::ready(is_own()));
         Box::pin(futures_util::stream::select(shared, own))
     }
 
     fn own_lists(&self, caller: &Caller) -> Option<u64> {
-        if may_be_personal(caller) { self.personal.lists(caller) } else { None }
+        if is_personal(self.core.era()?, caller) { self.personal.lists(caller) } else { None }
     }
 }
 

@@ -284,7 +284,7 @@ impl Drop for Conduct {
 /// What a request that succeeded changes about the session.
 fn settle(session: &Arc<HttpSession>, request: &Request, exchange: &Arc<Exchange>) {
     if session.core.after(request) {
-        session.core.watch(Arc::clone(exchange), general(session));
+        session.core.watch(exchange, general(session));
     }
 }
 
@@ -399,7 +399,8 @@ pub(crate) fn get(sessions: &Arc<Sessions>, arrival: &Arrival) -> Answer {
         return respond::events(stream.read(Some(seq), false));
     }
     let exchange = session.core.exchange(Arc::clone(&arrival.principal), Some(arrival.address), None, false);
-    session.core.watch_lists(exchange, general(&session));
+    sessions.make_room_to_watch(&arrival.principal);
+    session.core.watch_lists(&exchange, general(&session));
     if session.has_missed() {
         let updated = session.core.interest().uris.into_iter().map(Change::Updated);
         for change in [Change::Tools, Change::Prompts, Change::Resources].into_iter().chain(updated) {

@@ -1,6 +1,7 @@
 //! The modern era over HTTP: every POST stands alone, and closing it cancels.
 
 use super::respond::{self, Answer, Refusal};
+use super::sessions::Sessions;
 use super::{Arrival, ring};
 use crate::frame;
 use crate::modern::{self, Listening};
@@ -16,7 +17,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
 /// A POST of the modern era.
-pub(crate) async fn post(arrival: &Arrival, incoming: Incoming, closing: watch::Receiver<bool>) -> Answer {
+pub(crate) async fn post(
+    sessions: &Sessions,
+    arrival: &Arrival,
+    incoming: Incoming,
+    closing: watch::Receiver<bool>,
+) -> Answer {
     let (id, method, params) = match incoming {
         Incoming::One(Message::Request { id, method, params }) => (id, method, params),
         Incoming::One(Message::Notification { .. }) => return notification(arrival),
@@ -25,7 +31,7 @@ pub(crate) async fn post(arrival: &Arrival, incoming: Incoming, closing: watch::
             return respond::failure(StatusCode::BAD_REQUEST, None, &error, Era::Modern);
         }
     };
-    match answer(arrival, &id, &method, params, closing).await {
+    match answer(sessions, arrival, &id, &method, params, closing).await {
         Ok(answer) => answer,
         // What the gate refused has its line.
         Err(Fault::Gate(error)) => failure(&id, &error),
@@ -63,6 +69,7 @@ impl From<Error> for Fault {
 }
 
 async fn answer(
+    sessions: &Sessions,
     arrival: &Arrival,
     id: &Id,
     method: &str,
@@ -90,7 +97,7 @@ async fn answer(
             let about = arrival.guarded.about(&arrival.principal).await.ok_or(Error::UnknownMethod(method.into()))?;
             Ok(respond::json(StatusCode::OK, &message::response(id, &handshake::discover_result(&about))))
         }
-        Method::Listen => listen(arrival, id, request, &exchange, closing).await,
+        Method::Listen => listen(sessions, arrival, id, request, &exchange, closing).await,
         _ => {
             arrival.guarded.check_mirrored(&exchange, &request, header)?;
             Ok(call(arrival, id, request, &exchange).await)
@@ -207,6 +214,7 @@ async fn through(arrival: &Arrival, request: Request, exchange: &Arc<Exchange>) 
 }
 
 async fn listen(
+    sessions: &Sessions,
     arrival: &Arrival,
     id: &Id,
     request: Request,
@@ -225,7 +233,8 @@ async fn listen(
         .ok_or_else(|| Error::UnknownMethod("subscriptions/listen".into()))?;
     listening.grant(&about.capabilities);
     listening.interest.uris = arrival.guarded.readable(&listening.interest.uris, exchange);
-    let changes = arrival.guarded.watch(listening.interest.clone(), exchange)?;
+    sessions.make_room_to_watch(&arrival.principal);
+    let changes = arrival.guarded.watch(listening.interest.clone(), exchange, false)?;
     let first = sse::message(None, &listening.acknowledged());
     let (id, info) = (id.clone(), about.info.clone());
     let rest = futures_util::stream::unfold(Some((changes, listening, id, info, closing)), |state| async move {

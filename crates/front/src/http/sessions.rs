@@ -112,7 +112,13 @@ impl HttpSession {
         let mut unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
         if self.is_read() {
             *unread = None;
-        } else if now.duration_since(*unread.get_or_insert(now)) >= GRACE && self.core.pause() {
+        } else if now.duration_since(*unread.get_or_insert(now)) >= GRACE {
+            self.pause();
+        }
+    }
+
+    fn pause(&self) {
+        if self.core.pause() {
             self.missed.store(true, Ordering::Relaxed);
         }
     }
@@ -240,6 +246,19 @@ impl Sessions {
         // Another process with our key opened it.
         let capabilities = Capabilities::read(&Raw::of(&ticket.capabilities)).ok()?;
         self.insert(&ticket.nonce, guarded, principal, ticket.revision, capabilities)
+    }
+
+    /// Takes the places of this principal's watches that nobody reads, if there are no others.
+    pub(crate) fn make_room_to_watch(&self, who: &Principal) {
+        let all: Vec<_> = self.table().values().filter(|s| s.core.principal.name == who.name).cloned().collect();
+        for session in all {
+            if session.core.guarded().gate().has_room_to_watch(who) {
+                return;
+            }
+            if !session.is_read() {
+                session.pause();
+            }
+        }
     }
 
     /// Ends a session.

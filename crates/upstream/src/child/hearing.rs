@@ -12,7 +12,7 @@ use super::lines::{Line, Lines, id_of};
 use super::noise::Noise;
 use super::wire::Wire;
 use mcp::error::code;
-use mcp::request::key::PROGRESS_TOKEN;
+use mcp::request::key::{PROGRESS_TOKEN, SUBSCRIPTION_ID};
 use mcp::{Call, Change, Error, ErrorObject, Id, Incoming, Level, Limits, Message, Method, Raw};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -171,6 +171,12 @@ impl Hearing {
                 }
             }
             Method::Log => self.log(wire, params),
+            Method::Acknowledged => {
+                let id = params.get("_meta").and_then(|meta| meta.get(SUBSCRIPTION_ID)).and_then(|id| id.read().ok());
+                if let Some(id) = id {
+                    wire.pending.acknowledge(id);
+                }
+            }
             Method::Cancelled => self.cancelled(wire, &params),
             Method::ToolsChanged => self.lists_changed(&Change::Tools),
             Method::PromptsChanged => self.lists_changed(&Change::Prompts),

@@ -30,8 +30,8 @@ pub(super) enum Hears {
     Nobody,
     /// The call it was made for.
     Call(Call),
-    /// It is a subscription, which the child may end as well.
-    Watchers,
+    /// It is a subscription: the child says when it is made, and may end it.
+    Watchers(Option<oneshot::Sender<()>>),
 }
 
 struct Waiting {
@@ -98,10 +98,18 @@ impl Pending {
         self.table().waiting.get(&id)?.call().cloned()
     }
 
+    /// The child made a subscription.
+    pub(super) fn acknowledge(&self, id: i64) {
+        if let Some(Waiting { hears: Hears::Watchers(made), .. }) = self.table().waiting.get_mut(&id) {
+            // Whoever does not wait for it need not know.
+            made.take().map(|made| made.send(()));
+        }
+    }
+
     /// The child ended a subscription.
     pub(super) fn end_listen(&self, id: i64) {
         let mut table = self.table();
-        if !matches!(table.waiting.get(&id), Some(Waiting { hears: Hears::Watchers, .. })) {
+        if !matches!(table.waiting.get(&id), Some(Waiting { hears: Hears::Watchers(_), .. })) {
             return;
         }
         let ended = table.waiting.remove(&id);
@@ -135,7 +143,7 @@ impl Waiting {
     const fn call(&self) -> Option<&Call> {
         match &self.hears {
             Hears::Call(call) => Some(call),
-            Hears::Nobody | Hears::Watchers => None,
+            Hears::Nobody | Hears::Watchers(_) => None,
         }
     }
 }

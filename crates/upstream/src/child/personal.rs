@@ -16,14 +16,17 @@ use super::greeting;
 use super::instance::Instance;
 use super::subscriptions;
 use bytes::Bytes;
-use mcp::{Caller, Era, Error, Level, Note};
+use mcp::{Caller, Error, Level, Note};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, interval};
+use tokio::sync::{Notify, oneshot, watch};
+use tokio::time::{Instant, interval, timeout};
 
 /// How long a failed start is not repeated for the same caller.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long the first call waits for subscriptions.
+const SUBSCRIBED: Duration = Duration::from_secs(3);
 
 /// All personal instances of one child.
 #[derive(Default)]
@@ -184,9 +187,9 @@ impl Personal {
         })
     }
 
-    /// Whether a legacy instance of its own answers this caller.
+    /// Whether an instance of its own answers this caller.
     pub(super) fn answers(&self, caller: &Caller) -> bool {
-        self.of(&Owner::of(caller)).any(|seat| seat.up().is_some_and(|i| i.era() == Era::Legacy))
+        self.of(&Owner::of(caller)).any(|seat| seat.up().is_some())
     }
 
     /// Numbers what this caller's own instances list, if that changed since they were started.
@@ -279,8 +282,11 @@ async fn start(core: Arc<Core>, seat: Arc<Seat>, caller: Caller) {
     let slot = match started {
         Ok(instance) => {
             let instance = Arc::new(instance);
-            let follow = subscriptions::follow_own(core, Arc::clone(&seat.audience), Arc::clone(&instance));
+            let (ready, is_ready) = oneshot::channel();
+            let follow = subscriptions::follow_own(core, Arc::clone(&seat.audience), Arc::clone(&instance), ready);
             tokio::spawn(follow);
+            // What the first call changes is to be told already.
+            let _ = timeout(SUBSCRIBED, is_ready).await;
             Slot::Up(instance)
         }
         Err(reason) => {

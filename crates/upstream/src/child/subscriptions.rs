@@ -22,13 +22,16 @@ use mcp::{Capabilities, Change, Era, Method, Raw};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 
 /// How long the child may take to answer about one resource.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long after a subscription ended by itself it is made again.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long it may take to say that a subscription is made.
+const ACKNOWLEDGED: Duration = Duration::from_secs(2);
 
 type Uris = BTreeSet<String>;
 
@@ -39,6 +42,8 @@ struct Told {
     subscribed: Uris,
     /// Resources it told changes of before it was started again, and does not yet again.
     owed: Uris,
+    /// Told once all that is wanted was subscribed for the first time.
+    ready: Option<oneshot::Sender<()>>,
 }
 
 impl Told {
@@ -47,6 +52,8 @@ impl Told {
         for uri in std::mem::take(&mut self.owed) {
             audience.tell(&Change::Updated(uri));
         }
+        // Whoever does not wait for it need not know.
+        let _ = self.ready.take().map(|ready| ready.send(()));
     }
 }
 
@@ -60,7 +67,7 @@ pub(super) async fn follow(core: Arc<Core>) {
             let Some(instance) = alive(&mut plain).await else { return };
             tokio::select! {
                 _ = instance.died() => {}
-                () = live(&core, &instance, &mut told) => {}
+                () = live(&core.server, &core.audience, &instance, &mut told) => {}
             }
             told.owed.append(&mut told.subscribed);
         }
@@ -73,20 +80,18 @@ pub(super) async fn follow(core: Arc<Core>) {
 
 /// For a caller's own instance, until that is gone. Then its changes may be missed, so all that its
 /// caller watches is reported as changed.
-pub(super) async fn follow_own(core: Arc<Core>, audience: Arc<Audience>, instance: Arc<Instance>) {
+pub(super) async fn follow_own(
+    core: Arc<Core>,
+    audience: Arc<Audience>,
+    instance: Arc<Instance>,
+    ready: oneshot::Sender<()>,
+) {
     let Some(_presence) = core.enter() else { return };
-    let mut told = Told::default();
-    if instance.era() == Era::Legacy && instance.welcome.capabilities.subscribe {
-        tokio::select! {
-            _ = instance.died() => {}
-            () = core.stopped() => return,
-            () = requests(&core.server, &audience, &instance, &mut told) => {}
-        }
-    } else {
-        tokio::select! {
-            _ = instance.died() => {}
-            () = core.stopped() => return,
-        }
+    let mut told = Told { ready: Some(ready), ..Told::default() };
+    tokio::select! {
+        _ = instance.died() => {}
+        () = core.stopped() => return,
+        () = live(&core.server, &audience, &instance, &mut told) => {}
     }
     for change in [Change::Tools, Change::Prompts, Change::Resources] {
         audience.tell(&change);
@@ -106,15 +111,16 @@ async fn alive(plain: &mut watch::Receiver<Plain>) -> Option<Arc<Instance>> {
 }
 
 /// For one life of the child.
-async fn live(core: &Core, instance: &Instance, told: &mut Told) {
+async fn live(server: &str, audience: &Audience, instance: &Instance, told: &mut Told) {
     match instance.era() {
         Era::Legacy if instance.welcome.capabilities.subscribe => {
-            requests(&core.server, &core.audience, instance, told).await;
+            requests(server, audience, instance, told).await;
         }
         Era::Legacy => {}
-        Era::Modern => listen(core, instance, told).await,
+        Era::Modern => listen(server, audience, instance, told).await,
     }
     // Nothing more can be subscribed in this life.
+    told.settle(audience);
     std::future::pending::<()>().await;
 }
 
@@ -156,24 +162,24 @@ async fn about(instance: &Instance, method: &Method, uri: &str) -> Result<(), Fa
     timeout(PATIENCE, asking).await.unwrap_or_else(|_| Err(Failure::Died("it does not answer".into()))).map(drop)
 }
 
-async fn listen(core: &Core, instance: &Instance, told: &mut Told) {
+async fn listen(server: &str, audience: &Audience, instance: &Instance, told: &mut Told) {
     let mut current: Option<Ticket> = None;
-    let mut moves = core.audience.moves();
+    let mut moves = audience.moves();
     loop {
-        let wanted = core.audience.uris();
+        let wanted = audience.uris();
         if current.is_none() || wanted != told.subscribed {
             let Ok(next) = subscribe(instance, &wanted).await else { return };
             // The old one is cancelled by this.
             current = Some(next);
             told.subscribed = wanted;
-            told.settle(&core.audience);
+            told.settle(audience);
         }
         let Some(ticket) = &mut current else { return };
         tokio::select! {
             moved = moves.changed() => if moved.is_err() { return },
             ended = ticket.answer() => {
                 if let Err(failure) = ended {
-                    tracing::debug!(server = %core.server, "the server tells no changes: {failure}");
+                    tracing::debug!(server, "the server tells no changes: {failure}");
                     return;
                 }
                 current = None;
@@ -193,7 +199,10 @@ async fn subscribe(instance: &Instance, uris: &Uris) -> Result<Ticket, Failure> 
     let meta = modern_meta(None, &Capabilities::none(), None, &us());
     let params = Raw::object([("_meta", &meta), ("notifications", &Raw::object(wanted))]);
     let wire = instance.wire();
-    let mut ticket = wire.expect(wire.id(), Hears::Watchers)?;
+    let (made, is_made) = oneshot::channel();
+    let mut ticket = wire.expect(wire.id(), Hears::Watchers(Some(made)))?;
     ticket.send(&Method::Listen, &params).await?;
+    // One that does not say so may still tell changes.
+    let _ = timeout(ACKNOWLEDGED, is_made).await;
     Ok(ticket)
 }
