@@ -5,6 +5,7 @@
 
 use crate::body;
 use crate::node::Node;
+use crate::pattern::Patterns;
 use crate::rewrite::{Components, components};
 use crate::route::{self, Names};
 use crate::write::Writer;
@@ -49,6 +50,7 @@ pub struct Document {
     taken_paths: HashSet<String>,
     operations: Names,
     names: Names,
+    patterns: Patterns,
 }
 
 impl Document {
@@ -68,6 +70,7 @@ impl Document {
             taken_paths: HashSet::new(),
             operations: Names::default(),
             names,
+            patterns: Patterns::default(),
         }
     }
 
@@ -150,8 +153,12 @@ impl Document {
     }
 
     fn schema(&mut self, schema: &Node, name: &str, otherwise: &[u8]) -> String {
-        let to =
-            Components { names: &mut self.names, prefix: COMPONENTS, out: &mut self.schemas, keeps_pattern: &|_| true };
+        let to = Components {
+            names: &mut self.names,
+            prefix: COMPONENTS,
+            out: &mut self.schemas,
+            patterns: &mut self.patterns,
+        };
         components(schema, name, otherwise, to)
     }
 

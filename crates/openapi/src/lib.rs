@@ -24,6 +24,7 @@ mod graph;
 mod index;
 mod keyword;
 mod node;
+mod pattern;
 mod reply;
 mod rewrite;
 pub mod route;

@@ -195,7 +195,7 @@ mod tests {
     fn what_some_readers_refuse_is_made_readable() {
         assert_eq!(
             written(r#"["\ud800",1e999,-1e999]"#),
-            "[\"\u{fffd}\",1.7976931348623157e308,-1.7976931348623157e308]"
+            "[\"\u{fffd}\",1.7976931348623157e+308,-1.7976931348623157e+308]"
         );
         assert_eq!(written(r#"{"a":1,"b":2,"a":3}"#), r#"{"a":3,"b":2}"#);
     }

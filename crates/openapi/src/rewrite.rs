@@ -12,6 +12,7 @@ use crate::graph::Graph;
 use crate::index::{Index, Key, Place, Target};
 use crate::keyword::{self, Shape};
 use crate::node::{Node, Object};
+use crate::pattern::Patterns;
 use crate::route::{Names, component};
 use crate::write::Writer;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -30,8 +31,8 @@ pub(crate) struct Components<'w> {
     pub(crate) prefix: &'static str,
     /// The components, as members of an object.
     pub(crate) out: &'w mut Writer,
-    /// Whether a regular expression may stay.
-    pub(crate) keeps_pattern: &'w dyn Fn(&str) -> bool,
+    /// The regular expressions met so far.
+    pub(crate) patterns: &'w mut Patterns,
 }
 
 /// Writes `schema` and what it refers to; returns the name of the component that is the whole of it.
@@ -201,7 +202,7 @@ impl<'n> Keywords<'_, 'n, '_> {
             Shape::Value => value.depth() <= DEEPEST_VALUE,
             Shape::Values => value.array().is_some() && value.depth() <= DEEPEST_VALUE,
             Shape::Text if keyword == "pattern" => {
-                value.text().is_some_and(|pattern| (self.rewriter.to.keeps_pattern)(&pattern))
+                value.text().is_some_and(|pattern| self.rewriter.to.patterns.is_sound(&pattern))
             }
             Shape::Text => value.text().is_some(),
             Shape::Bool => value.bool().is_some(),
@@ -278,7 +279,7 @@ impl<'n> Keywords<'_, 'n, '_> {
         out.key(keyword);
         out.object(|out| {
             for (name, node) in map.members() {
-                if is_pattern && !(self.rewriter.to.keeps_pattern)(name) {
+                if is_pattern && !self.rewriter.to.patterns.is_sound(name) {
                     self.left_out(keyword);
                     continue;
                 }

@@ -16,11 +16,11 @@ use crate::detail::{Detail, Invalid, details};
 use crate::graph::Graph;
 use crate::index::Index;
 use crate::node::Node;
+use crate::pattern::{self, Patterns};
 use crate::rewrite::{Components, components};
 use crate::route::Names;
 use crate::write::Writer;
 use bytes::Bytes;
-use jsonschema::PatternOptions;
 use mcp::scan::JsonError;
 use mcp::{Kind, Limits, Raw};
 use serde_json::Value;
@@ -32,9 +32,6 @@ const MOST_IN_PLACE: u64 = 10_000;
 const MOST_LEVELS: u64 = 800;
 /// How many combinations of forms are tried to say what is wrong.
 const MOST_FORMS: u64 = 20_000;
-/// Memory that one regular expression may take, and steps back that one may make.
-const REGEX_SIZE: usize = 1 << 20;
-const MOST_STEPS_BACK: usize = 10_000;
 
 /// A compiled input schema. Made once per tool; cheap to use from any thread.
 #[derive(Debug)]
@@ -163,13 +160,8 @@ fn compile(node: &Node, graph: &Graph) -> (Option<jsonschema::Validator>, Option
 
 fn build(schema: &Value) -> Result<jsonschema::Validator, String> {
     let options = || jsonschema::options().offline().should_validate_formats(false);
-    let linear = PatternOptions::regex().size_limit(REGEX_SIZE).dfa_size_limit(REGEX_SIZE);
-    let looking = PatternOptions::fancy_regex()
-        .backtrack_limit(MOST_STEPS_BACK)
-        .size_limit(REGEX_SIZE)
-        .dfa_size_limit(REGEX_SIZE);
-    let built = options().with_pattern_options(linear).build(schema);
-    let built = built.or_else(|_| options().with_pattern_options(looking).build(schema));
+    let built = options().with_pattern_options(pattern::linear()).build(schema);
+    let built = built.or_else(|_| options().with_pattern_options(pattern::looking_around()).build(schema));
     built.map_err(|error| error.masked().to_string())
 }
 
@@ -186,7 +178,7 @@ fn alone(node: &Node) -> Option<Value> {
         names: &mut Names::default(),
         prefix: "#/$defs/",
         out: &mut definitions,
-        keeps_pattern: &|pattern| build(&serde_json::json!({ "pattern": pattern })).is_ok(),
+        patterns: &mut Patterns::default(),
     };
     let name = components(node, "arguments", b"{}", to);
     let mut out = Writer::default();
