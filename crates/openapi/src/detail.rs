@@ -101,10 +101,10 @@ fn body() -> Vec<Step> {
 }
 
 /// The details of what a validator found, as many as are reported.
-pub(crate) fn details<'e>(errors: impl Iterator<Item = ValidationError<'e>>) -> Vec<Detail> {
+pub(crate) fn details<'e>(errors: impl Iterator<Item = ValidationError<'e>>, arguments: &Value) -> Vec<Detail> {
     let mut found = Vec::new();
     for error in errors {
-        describe(&error, &mut found);
+        describe(&error, arguments, &mut found);
         if found.len() >= MOST_DETAILS {
             found.truncate(MOST_DETAILS);
             break;
@@ -123,10 +123,13 @@ fn location(error: &ValidationError<'_>) -> Vec<Step> {
 }
 
 /// Appends what `error` is about: usually one detail.
-fn describe(error: &ValidationError<'_>, found: &mut Vec<Detail>) {
+fn describe(error: &ValidationError<'_>, arguments: &Value, found: &mut Vec<Detail>) {
     use ValidationErrorKind as Kind;
     let input = error.instance().as_ref();
     let loc = location(error);
+    // Where an object may have no member at all, the library reports the first one it has, at the
+    // place of the object.
+    let closed = arguments.pointer(error.instance_path().as_str()).and_then(Value::as_object);
     let new = |kind, msg: String| Detail::new(kind, loc.clone(), msg, input);
     let detail = match error.kind() {
         Kind::Required { property } => {
@@ -139,6 +142,15 @@ fn describe(error: &ValidationError<'_>, found: &mut Vec<Detail>) {
             let room = MOST_DETAILS.saturating_sub(found.len());
             found.extend(unexpected.iter().take(room).map(|key| {
                 let mut detail = extra(loc.clone(), input.get(key).unwrap_or(&Value::Null));
+                detail.loc.push(Step::Key(key.clone()));
+                detail
+            }));
+            return;
+        }
+        Kind::FalseSchema if error.schema_path().as_str().ends_with("/additionalProperties") && closed.is_some() => {
+            let room = MOST_DETAILS.saturating_sub(found.len());
+            found.extend(closed.into_iter().flatten().take(room).map(|(key, value)| {
+                let mut detail = extra(loc.clone(), value);
                 detail.loc.push(Step::Key(key.clone()));
                 detail
             }));
@@ -188,7 +200,9 @@ fn describe(error: &ValidationError<'_>, found: &mut Vec<Detail>) {
         Kind::MaxItems { limit } => too_long("List", *limit, loc, input),
         Kind::AdditionalItems { limit } => too_long("List", u64::try_from(*limit).unwrap_or(u64::MAX), loc, input),
         Kind::MaxProperties { limit } => too_long("Dictionary", *limit, loc, input),
-        Kind::AnyOf { context } | Kind::OneOfNotValid { context } => return alternative(error, context, found),
+        Kind::AnyOf { context } | Kind::OneOfNotValid { context } => {
+            return alternative(error, context, arguments, found);
+        }
         Kind::OneOfMultipleValid { .. } => {
             new("value_error", "Value error, input matches more than one of the forms of which it may match one".into())
         }
@@ -205,7 +219,12 @@ fn extra(loc: Vec<Step>, input: &Value) -> Detail {
 /// Of several forms, what is reported is what is wrong with the one that was meant: the only one
 /// whose type fits. A caller who sent a number for "a text or nothing" learns that it should be a
 /// text.
-fn alternative(error: &ValidationError<'_>, forms: &[Vec<ValidationError<'static>>], found: &mut Vec<Detail>) {
+fn alternative(
+    error: &ValidationError<'_>,
+    forms: &[Vec<ValidationError<'static>>],
+    arguments: &Value,
+    found: &mut Vec<Detail>,
+) {
     let wrong = |form: &&Vec<ValidationError<'static>>, types: fn(&TypeKind) -> bool| {
         form.iter().any(|inner| {
             inner.instance_path() == error.instance_path()
@@ -221,7 +240,7 @@ fn alternative(error: &ValidationError<'_>, forms: &[Vec<ValidationError<'static
         return;
     };
     for inner in meant.iter().take(MOST_DETAILS.saturating_sub(found.len())) {
-        describe(inner, found);
+        describe(inner, arguments, found);
     }
 }
 

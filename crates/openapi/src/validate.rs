@@ -30,6 +30,9 @@ const MOST_SCHEMAS: u64 = 200_000;
 const MOST_IN_PLACE: u64 = 10_000;
 /// Stack: levels of schemas times levels of arguments.
 const MOST_LEVELS: u64 = 800;
+/// For schemas with regular expressions that look around: the sum of the squares of the lengths of
+/// the texts they may be tried on. Their engine counts steps, but a step may read a whole text.
+const MOST_LOOKING: u64 = 8_000_000;
 /// How many combinations of forms are tried to say what is wrong.
 const MOST_FORMS: u64 = 20_000;
 
@@ -42,6 +45,7 @@ pub struct Validator {
     height: u64,
     in_place: u64,
     is_recursive: bool,
+    looks_around: bool,
 }
 
 impl Validator {
@@ -50,9 +54,11 @@ impl Validator {
         let node = Node::read(input_schema);
         let index = Index::new(&node);
         let graph = Graph::new(&index, index.place(&node, 0));
-        let (compiled, unchecked) = compile(&node, &graph);
+        let (built, unchecked) = compile(&node, &graph);
+        let looks_around = built.as_ref().is_some_and(|b| b.looks_around);
         Self {
-            compiled,
+            compiled: built.map(|b| b.validator),
+            looks_around,
             unchecked,
             needs_body: body::is_required(&node),
             height: graph.height,
@@ -103,7 +109,9 @@ impl Validator {
     fn check(&self, value: &Value) -> Vec<Detail> {
         let Some(compiled) = &self.compiled else { return Vec::new() };
         let depth = depth(value);
-        if self.height.saturating_mul(depth) > MOST_LEVELS || compiled.is_valid(value) {
+        let too_deep = self.height.saturating_mul(depth) > MOST_LEVELS;
+        let too_long = self.looks_around && squares(value).saturating_mul(self.in_place) > MOST_LOOKING;
+        if too_deep || too_long || compiled.is_valid(value) {
             return Vec::new();
         }
         // To say what is wrong, all forms that a value may have are tried at every level, and only
@@ -112,7 +120,7 @@ impl Validator {
         if self.is_recursive && self.in_place.saturating_pow(levels) > MOST_FORMS {
             return vec![Detail::somewhere(value)];
         }
-        let found = details(compiled.iter_errors(value));
+        let found = details(compiled.iter_errors(value), value);
         if found.is_empty() { vec![Detail::somewhere(value)] } else { found }
     }
 }
@@ -121,6 +129,18 @@ fn depth(value: &Value) -> u64 {
     match value {
         Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
         Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// The sum of the squares of the lengths of all texts in it.
+fn squares(value: &Value) -> u64 {
+    let square = |text: &str| u64::try_from(text.len()).unwrap_or(u64::MAX).saturating_pow(2);
+    let sum = |all: &mut dyn Iterator<Item = u64>| all.fold(0, u64::saturating_add);
+    match value {
+        Value::String(text) => square(text),
+        Value::Array(items) => sum(&mut items.iter().map(squares)),
+        Value::Object(members) => sum(&mut members.iter().map(|(k, v)| square(k).saturating_add(squares(v)))),
         _ => 0,
     }
 }
@@ -136,8 +156,14 @@ fn not_json(error: &JsonError) -> Invalid {
     Detail::not_json(at, &error.to_string()).into()
 }
 
+/// A compiled schema.
+struct Built {
+    validator: jsonschema::Validator,
+    looks_around: bool,
+}
+
 /// The compiled schema, and what of it is not checked.
-fn compile(node: &Node, graph: &Graph) -> (Option<jsonschema::Validator>, Option<String>) {
+fn compile(node: &Node, graph: &Graph) -> (Option<Built>, Option<String>) {
     if node.object().is_none() && node.bool().is_none() {
         return (None, Some("the input schema is missing or no schema; arguments are not checked".into()));
     }
@@ -146,7 +172,7 @@ fn compile(node: &Node, graph: &Graph) -> (Option<jsonschema::Validator>, Option
     }
     let reason = if graph.circles.is_empty() {
         match json(node).ok_or_else(|| "it cannot be read".to_owned()).and_then(|schema| build(&schema)) {
-            Ok(compiled) => return (Some(compiled), None),
+            Ok(built) => return (Some(built), None),
             Err(reason) => reason,
         }
     } else {
@@ -158,11 +184,15 @@ fn compile(node: &Node, graph: &Graph) -> (Option<jsonschema::Validator>, Option
     (rest, Some(format!("arguments are {what}: {}", reason.chars().take(300).collect::<String>())))
 }
 
-fn build(schema: &Value) -> Result<jsonschema::Validator, String> {
+fn build(schema: &Value) -> Result<Built, String> {
     let options = || jsonschema::options().offline().should_validate_formats(false);
-    let built = options().with_pattern_options(pattern::linear()).build(schema);
-    let built = built.or_else(|_| options().with_pattern_options(pattern::looking_around()).build(schema));
-    built.map_err(|error| error.masked().to_string())
+    if let Ok(validator) = options().with_pattern_options(pattern::linear()).build(schema) {
+        return Ok(Built { validator, looks_around: false });
+    }
+    match options().with_pattern_options(pattern::looking_around()).build(schema) {
+        Ok(validator) => Ok(Built { validator, looks_around: true }),
+        Err(error) => Err(error.masked().to_string()),
+    }
 }
 
 fn json(node: &Node) -> Option<Value> {

@@ -1,5 +1,7 @@
 //! Documents of real servers, byte for byte, and of schemas that servers should not send.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
+
 mod hostile;
 
 use mcp::Raw;
@@ -220,7 +222,8 @@ fn what_of_a_hostile_schema_cannot_be_checked_is_said_and_the_rest_is_checked() 
 
 #[test]
 fn a_chain_of_references_is_followed_without_recursion() {
-    let schema = hostile::endless();
+    // Longer than other people's validators can follow, though there is nothing wrong with it.
+    let schema = hostile::read(&hostile::chain(5000, 1));
     assert_sound("endless", &document(&[hostile::tool("endless", &schema)]));
     let validator = Validator::new(&schema);
     assert!(validator.unchecked().is_some());

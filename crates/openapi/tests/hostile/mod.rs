@@ -1,6 +1,9 @@
 //! Schemas that servers should not send, as tools: those of `data/hostile.json`, and those that are
 //! too large to be written down.
 
+// Each of the tests that share this uses a part of it.
+#![allow(dead_code, clippy::unwrap_used)]
+
 use mcp::{Limits, Raw};
 use std::fmt::Write as _;
 
@@ -37,11 +40,6 @@ fn made() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Longer than other people's validators can follow, though there is nothing wrong with it.
-pub(crate) fn endless() -> Raw {
-    read(&chain(5000, 1))
-}
-
 fn object(count: usize, member: impl Fn(usize) -> String) -> String {
     let members: Vec<_> = (0..count).map(member).collect();
     format!(r#"{{"type":"object","properties":{{{}}}}}"#, members.join(","))
@@ -75,7 +73,8 @@ fn deep_value() -> String {
     format!(r#"{{"properties":{{"a":{{"default":{value},"type":"array"}},"b":{{"x-deep":{value}}}}}}}"#)
 }
 
-fn chain(length: usize, times: usize) -> String {
+/// Schemas of which each names the next one, so often.
+pub(crate) fn chain(length: usize, times: usize) -> String {
     let mut text = String::from(r##"{"type":"object","properties":{"a":{"$ref":"#/$defs/d0"}},"$defs":{"##);
     for i in 0..length {
         let reference = format!(r##"{{"$ref":"#/$defs/d{}"}}"##, i + 1);
