@@ -250,7 +250,7 @@ fn extensions(out: &mut Writer, tool: &Raw) {
     for (key, extension) in [("annotations", "x-mcp-annotations"), ("icons", "x-mcp-icons"), ("_meta", "x-mcp-meta")] {
         let value = tool.get(key).map(|raw| Node::read(&raw));
         // Readers of documents would follow what looks like a reference.
-        if let Some(value) = value.filter(|v| !v.mentions("$ref") && v.depth() <= 40) {
+        if let Some(value) = value.filter(|v| !v.leads_somewhere() && v.depth() <= 40) {
             out.key(extension);
             value.write(out);
         }

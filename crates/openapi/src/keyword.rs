@@ -41,8 +41,8 @@ pub(crate) enum Shape {
     Type,
     /// `discriminator` of OpenAPI, whose mapping points at schemas.
     Discriminator,
-    /// An object that only OpenAPI reads.
-    OpenApiObject,
+    /// OpenAPI's own, for XML and for links: nothing that a call needs, and checked by others.
+    Dropped,
     /// Nothing that we know of.
     Unknown,
 }
@@ -80,7 +80,7 @@ pub(crate) fn shape(keyword: &str) -> Shape {
         "dependentRequired" => Shape::NamesMap,
         "type" => Shape::Type,
         "discriminator" => Shape::Discriminator,
-        "xml" | "externalDocs" => Shape::OpenApiObject,
+        "xml" | "externalDocs" => Shape::Dropped,
         core if core.starts_with('$') => Shape::Core,
         _ => Shape::Unknown,
     }

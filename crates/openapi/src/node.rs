@@ -88,11 +88,14 @@ impl Node {
         }
     }
 
-    /// Whether a member `key` stands anywhere in it.
-    pub(crate) fn mentions(&self, key: &str) -> bool {
+    /// Whether a member stands anywhere in it whose key is one of a schema's own (`$ref` and the
+    /// like) and whose value is a text, so that it would be taken for a schema that leads somewhere.
+    pub(crate) fn leads_somewhere(&self) -> bool {
         match self {
-            Self::Object(object) => object.members().any(|(k, v)| k == key || v.mentions(key)),
-            Self::Array(items) => items.iter().any(|item| item.mentions(key)),
+            Self::Object(object) => {
+                object.members().any(|(k, v)| (k.starts_with('$') && v.text().is_some()) || v.leads_somewhere())
+            }
+            Self::Array(items) => items.iter().any(Self::leads_somewhere),
             Self::Scalar(_) => false,
         }
     }

@@ -6,7 +6,8 @@
 //! which is what OpenAPI 3.1 reads. Three things are left out, each with a sentence in the
 //! description that says so, because a document that carried them would be valid to nobody: a
 //! reference to something outside of the schema (nothing is ever fetched), a reference that leads
-//! back to itself on the same value, and a keyword whose value is not what the keyword takes.
+//! back to itself on the same value, and a keyword whose value is not what the keyword takes, or
+//! would be taken for a reference.
 
 use crate::graph::Graph;
 use crate::index::{Index, Key, Place, Target};
@@ -40,7 +41,7 @@ pub(crate) struct Components<'w> {
 pub(crate) fn components(schema: &Node, name: &str, otherwise: &[u8], to: Components<'_>) -> String {
     let index = Index::new(schema);
     let root = index.place(schema, 0);
-    let circles = if has_references(schema) { Graph::new(&index, root).circles } else { HashSet::new() };
+    let circles = if schema.leads_somewhere() { Graph::new(&index, root).circles } else { HashSet::new() };
     let whole = to.names.unique(component(name));
     let mut rewriter = Rewriter {
         index,
@@ -63,10 +64,6 @@ pub(crate) fn components(schema: &Node, name: &str, otherwise: &[u8], to: Compon
         rewriter.to.out.json(component.bytes());
     }
     whole
-}
-
-fn has_references(schema: &Node) -> bool {
-    ["$ref", "$dynamicRef", "$recursiveRef"].iter().any(|keyword| schema.mentions(keyword))
 }
 
 struct Rewriter<'n, 'w> {
@@ -175,14 +172,14 @@ impl<'n> Keywords<'_, 'n, '_> {
 
     fn left_out(&mut self, keyword: &str) {
         let shown: String = keyword.chars().take(80).collect();
-        self.notes.push(format!("The keyword `{shown}` is left out: its value is not what the keyword takes."));
+        self.notes.push(format!("The keyword `{shown}` is left out: a document cannot carry its value."));
     }
 
     /// Writes one keyword, or notes why not.
     fn keyword(&mut self, keyword: &'n str, value: &'n Node, out: &mut Writer) {
         let sound = match keyword::shape(keyword) {
             Shape::Core if keyword == "$comment" => true,
-            Shape::Core | Shape::Definitions => return,
+            Shape::Core | Shape::Definitions | Shape::Dropped => return,
             Shape::Schema => return self.one(keyword, value, out),
             Shape::Items => return self.items(value, out),
             Shape::Schemas => return self.list(keyword, value, out),
@@ -193,11 +190,16 @@ impl<'n> Keywords<'_, 'n, '_> {
             Shape::Discriminator => return self.discriminator(value, out),
             Shape::Unknown => {
                 // An annotation of the server's own; what would be taken for a reference cannot stay.
-                if !value.mentions("$ref") && value.depth() <= DEEPEST_VALUE {
+                if !value.leads_somewhere() && value.depth() <= DEEPEST_VALUE {
                     out.key(keyword);
                     value.write(out);
                 }
                 return;
+            }
+            // What looks like a reference can stay only where it is demanded.
+            Shape::Value if keyword != "const" => value.depth() <= DEEPEST_VALUE && !value.leads_somewhere(),
+            Shape::Values if keyword != "enum" => {
+                value.array().is_some() && value.depth() <= DEEPEST_VALUE && !value.leads_somewhere()
             }
             Shape::Value => value.depth() <= DEEPEST_VALUE,
             Shape::Values => value.array().is_some() && value.depth() <= DEEPEST_VALUE,
@@ -212,9 +214,6 @@ impl<'n> Keywords<'_, 'n, '_> {
             Shape::Names => is_names(value),
             Shape::NamesMap => value.object().is_some_and(|map| map.members().all(|(_, names)| is_names(names))),
             Shape::Type => is_type(value),
-            Shape::OpenApiObject => {
-                value.object().is_some_and(|o| keyword != "externalDocs" || o.get("url").and_then(Node::text).is_some())
-            }
         };
         if sound {
             out.key(keyword);

@@ -136,6 +136,94 @@ fn assert_equivalent(schema: &Value, arguments: &[Value]) -> Result<(), TestCase
     Ok(())
 }
 
+/// Anything under the keys that a schema has.
+fn anything() -> impl Strategy<Value = Value> {
+    let keyword = prop::sample::select(vec![
+        "$ref",
+        "$dynamicRef",
+        "$recursiveRef",
+        "$id",
+        "id",
+        "$schema",
+        "$anchor",
+        "$dynamicAnchor",
+        "$defs",
+        "definitions",
+        "type",
+        "enum",
+        "const",
+        "default",
+        "properties",
+        "patternProperties",
+        "additionalProperties",
+        "items",
+        "prefixItems",
+        "additionalItems",
+        "anyOf",
+        "oneOf",
+        "allOf",
+        "not",
+        "if",
+        "then",
+        "required",
+        "dependencies",
+        "dependentRequired",
+        "dependentSchemas",
+        "minimum",
+        "exclusiveMinimum",
+        "multipleOf",
+        "maxLength",
+        "pattern",
+        "format",
+        "title",
+        "description",
+        "examples",
+        "discriminator",
+        "mapping",
+        "propertyName",
+        "xml",
+        "x-a",
+        "a",
+    ]);
+    let text = prop::sample::select(vec![
+        "",
+        "#",
+        "#/",
+        "#/$defs/a",
+        "#/properties/a",
+        "#a",
+        "a",
+        "http://x/y",
+        "object",
+        "string",
+        "([",
+        "^a",
+        "http://json-schema.org/draft-07/schema#",
+        "http://json-schema.org/draft-04/schema#",
+    ]);
+    let leaf = prop_oneof![3 => text.prop_map(Value::from), 1 => scalar()];
+    leaf.prop_recursive(6, 60, 5, move |inner| {
+        prop_oneof![
+            1 => prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            4 => prop::collection::btree_map(keyword.clone().prop_map(String::from), inner, 0..6)
+                .prop_map(|m| Value::Object(m.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn anything_at_all_gives_a_sound_document_and_a_validator(schema in anything(), arguments in arguments()) {
+        let tool = hostile::tool("t", &Raw::of(&schema));
+        let mut document =
+            Document::new(Info { title: String::new(), version: String::new(), description: String::new() });
+        document.tools([&tool]);
+        let document: Value = serde_json::from_slice(&document.render()).unwrap();
+        hostile::assert_sound(&schema.to_string(), &document);
+        let _ = Validator::new(&Raw::of(&schema)).validate(arguments.to_string().into());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, max_global_rejects: 20_000, ..ProptestConfig::default() })]
 

@@ -2,9 +2,11 @@
 //! too large to be written down.
 
 // Each of the tests that share this uses a part of it.
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use mcp::{Limits, Raw};
+use serde_json::Value;
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 /// Name and schema of each.
@@ -25,6 +27,49 @@ pub(crate) fn tool(name: &str, schema: &Raw) -> Raw {
 
 pub(crate) fn read(text: &str) -> Raw {
     Raw::parse(text.as_bytes().to_vec().into(), &Limits::OUTBOUND).unwrap()
+}
+
+/// Every reference resolves, every name stands once, and nothing is left that means something only
+/// in the schema it came from.
+pub(crate) fn assert_sound(name: &str, document: &Value) {
+    fn walk(name: &str, document: &Value, value: &Value) {
+        match value {
+            Value::Object(members) => {
+                for (key, inner) in members {
+                    match (key.as_str(), inner) {
+                        ("enum" | "const" | "default" | "example" | "examples", _) => {}
+                        ("$ref", Value::String(reference)) => {
+                            let target = reference.strip_prefix('#').and_then(|p| document.pointer(p));
+                            assert!(target.is_some(), "{name}: {reference} leads to nothing");
+                        }
+                        ("discriminator", Value::Object(discriminator)) => {
+                            let mapping = discriminator.get("mapping").and_then(Value::as_object);
+                            for reference in mapping.iter().flat_map(|m| m.values()).filter_map(Value::as_str) {
+                                assert!(document.pointer(&reference[1..]).is_some(), "{name}: {reference}");
+                            }
+                        }
+                        (
+                            "$schema" | "$id" | "$anchor" | "$dynamicAnchor" | "$dynamicRef" | "$recursiveRef",
+                            Value::String(_),
+                        ) => {
+                            panic!("{name}: {key} is left");
+                        }
+                        _ => walk(name, document, inner),
+                    }
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| walk(name, document, item)),
+            _ => {}
+        }
+    }
+    walk(name, document, document);
+    let mut ids = HashSet::new();
+    for path in document["paths"].as_object().unwrap().values() {
+        assert!(ids.insert(path["post"]["operationId"].as_str().unwrap()), "{name}");
+    }
+    for component in document["components"]["schemas"].as_object().unwrap().keys() {
+        assert!(component.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)), "{name}: {component}");
+    }
 }
 
 fn made() -> Vec<(&'static str, String)> {
