@@ -304,3 +304,24 @@ fn a_document_of_fifty_servers_with_two_thousand_tools_takes_no_time() {
     // Without optimisation and beside other tests; optimised it is a twentieth of that.
     assert!(took < Duration::from_secs(5), "{took:?}");
 }
+
+#[test]
+fn a_document_is_named_after_its_server() {
+    let about = |info: &str, instructions: Option<&str>| mcp::About {
+        info: hostile::read(info),
+        instructions: instructions.map(str::to_owned),
+        capabilities: mcp::ServerCapabilities::default(),
+        state: mcp::State::Healthy,
+        reason: String::new(),
+        incarnation: 1,
+        varies: false,
+        is_built_in: false,
+        tools: std::sync::Arc::default(),
+    };
+    let named = Info::of("time", &about(r#"{"name":"mcp-time","version":"1.2"}"#, None));
+    let expected = ("mcp-time", "1.2", "mcp-time MCP Server");
+    assert_eq!((named.title.as_str(), named.version.as_str(), named.description.as_str()), expected);
+    let titled = Info::of("time", &about(r#"{"name":"mcp-time","title":"Time"}"#, Some("Ask me.")));
+    assert_eq!((titled.title.as_str(), titled.version.as_str(), titled.description.as_str()), ("Time", "", "Ask me."));
+    assert_eq!(Info::of("time", &about("{}", None)).title, "time");
+}
