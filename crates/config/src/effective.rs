@@ -108,6 +108,7 @@ fn settings(settings: &Settings) -> Json {
         .with("trusted_proxies", texts(&settings.trusted_proxies))
         .with("body_limit", Json::Integer(settings.body_limit as u64))
         .with("sse", Json::Bool(settings.sse))
+        .with("rest", Json::Bool(settings.rest))
         .with("mcpServers", Json::Object(Object::of(settings.servers.iter().map(|s| (s.name.clone(), server(s))))))
         .with("auth", auth(&settings.auth))
         .with("policy", settings.policy.as_ref().map(policy))

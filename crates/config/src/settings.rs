@@ -46,6 +46,8 @@ pub struct Settings {
     pub state: StateSettings,
     /// `sse`: legacy HTTP+SSE is served. Default: false.
     pub sse: bool,
+    /// `rest`: tools are served as REST with OpenAPI documents. Default: true.
+    pub rest: bool,
     /// What is probably not what was meant, in the order of the file.
     pub warnings: Vec<Warning>,
     /// Where all this was read.
@@ -84,6 +86,7 @@ impl Default for Settings {
             telemetry: Telemetry::default(),
             state: StateSettings::default(),
             sse: false,
+            rest: true,
             warnings: Vec::new(),
             source: Source::default(),
         }
@@ -91,7 +94,7 @@ impl Default for Settings {
 }
 
 /// The keys at the top that are ours. A file with none of them was written for another client.
-const OURS: [&str; 12] = [
+const OURS: [&str; 13] = [
     "listen",
     "allowed_hosts",
     "cors_origins",
@@ -104,6 +107,7 @@ const OURS: [&str; 12] = [
     "telemetry",
     "state",
     "sse",
+    "rest",
 ];
 
 impl Settings {
@@ -131,6 +135,7 @@ impl Settings {
             telemetry: section.get("telemetry").and_then(|item| Telemetry::read(&item)).unwrap_or_default(),
             state: section.get("state").and_then(|item| StateSettings::read(&item)).unwrap_or_default(),
             sse: section.get("sse").and_then(|item| item.bool()).unwrap_or_default(),
+            rest: section.get("rest").and_then(|item| item.bool()).unwrap_or(defaults.rest),
             servers,
             warnings: Vec::new(),
             source: Source { origin: Arc::clone(&reader.origin), listen_line },

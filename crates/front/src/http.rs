@@ -9,9 +9,11 @@ mod guard;
 mod legacy;
 mod modern;
 mod respond;
+pub mod rest;
 mod ring;
 mod server;
 mod sessions;
+mod speech;
 mod sse;
 
 use crate::frame;
@@ -23,7 +25,8 @@ use http::header::{self, HeaderMap};
 use http::{Method, Request, StatusCode};
 use ipnet::IpNet;
 use mcp::{Era, Incoming, Limits, Message, Raw, Revision};
-use respond::{Answer, Refusal};
+use respond::{Answer, Refusal, Surface};
+use rest::What;
 pub use server::{Server, serve};
 use sessions::Sessions;
 use std::net::IpAddr;
@@ -50,6 +53,8 @@ pub struct Settings {
     pub most_connections: usize,
     /// Whether the legacy HTTP+SSE transport is served.
     pub sse: bool,
+    /// How tools are served as REST, if they are.
+    pub rest: Option<rest::Settings>,
     /// Who may read the metrics.
     pub metrics: MetricsAccess,
     /// How long running calls may take when the front is shut down.
@@ -82,6 +87,7 @@ impl Settings {
             most_sessions: 10_000,
             most_connections: 10_000,
             sse: false,
+            rest: None,
             metrics: MetricsAccess::WithToken,
             shutdown_grace: Duration::from_secs(10),
         }
@@ -94,6 +100,7 @@ pub struct Http {
     settings: arc_swap::ArcSwap<Settings>,
     sessions: Arc<Sessions>,
     connections: sse::Connections,
+    rest: rest::Rest,
     closing: watch::Sender<bool>,
 }
 
@@ -102,6 +109,8 @@ pub(crate) struct Arrival {
     guarded: Guarded,
     principal: Arc<Principal>,
     address: IpAddr,
+    /// REST, or one of MCP over HTTP.
+    front: Front,
     path: String,
     headers: HeaderMap,
     accepts_events: bool,
@@ -111,7 +120,7 @@ impl Arrival {
     /// Writes down that something was refused although its sender was let in.
     fn note_refused(&self, reason: &'static str) {
         let gate = self.guarded.gate();
-        gate.refused(Front::Http, Some(self.address), Some(&self.principal), &self.path, reason);
+        gate.refused(self.front, Some(self.address), Some(&self.principal), &self.path, reason);
     }
 
     /// The same, with the answer to it.
@@ -141,6 +150,7 @@ enum Place {
     Mcp(Destination),
     Sse(Destination),
     Messages(Destination),
+    Rest(rest::Place),
     Admin(crate::admin::Page),
 }
 
@@ -153,6 +163,7 @@ impl Http {
             settings: arc_swap::ArcSwap::from_pointee(settings),
             sessions,
             connections: sse::Connections::default(),
+            rest: rest::Rest::default(),
             closing: watch::Sender::new(false),
         })
     }
@@ -166,13 +177,11 @@ impl Http {
     async fn handle(self: Arc<Self>, request: Request<hyper::body::Incoming>, peer: IpAddr) -> Answer {
         let settings = self.settings.load_full();
         let origin = request.headers().get(header::ORIGIN).cloned();
-        let mut page = HeaderMap::new();
-        if let Some(origin) = origin {
-            page.insert(header::ORIGIN, origin);
-        }
+        let is_open = settings.rest.as_ref().is_some_and(|rest| rest.is_open)
+            && matches!(self.place(request.uri().path(), &settings), Some(Place::Rest(_)));
         let mut response = self.answer(request, peer, &settings).await;
-        if !page.is_empty() {
-            settings.guard.cors(&page, response.headers_mut());
+        if let Some(origin) = origin {
+            settings.guard.cors(&origin, response.headers_mut(), is_open);
         }
         response
     }
@@ -186,10 +195,13 @@ impl Http {
         let address = client_address(peer, request.headers(), &settings.trusted_proxies);
         let path = request.uri().path().to_owned();
         let place = self.place(&path, settings);
+        let surface = if matches!(place, Some(Place::Rest(_))) { Surface::Rest } else { Surface::Mcp };
+        let is_open = surface == Surface::Rest && settings.rest.as_ref().is_some_and(|rest| rest.is_open);
         let refuse = |refusal: Refusal| {
-            self.gate.refused(Front::Http, Some(address), None, &path, refusal.reason());
+            let front = if surface == Surface::Rest { Front::Rest } else { Front::Http };
+            self.gate.refused(front, Some(address), None, &path, refusal.reason());
             let reason = refusal.reason();
-            let response = refusal.into_response();
+            let response = refusal.into_response(surface);
             tracing::info!(route = %path, status = response.status().as_u16(), client = %address, reason, "refused");
             response
         };
@@ -198,14 +210,14 @@ impl Http {
         {
             let named = settings.guard.check_host(request.headers(), None).is_ok();
             let who = if *page == crate::admin::Page::Health && named {
-                self.admit(request.headers(), address).ok()
+                self.admit(request.headers(), address, false).ok()
             } else {
                 None
             };
             return self.admin(*page, who.as_ref(), request.method());
         }
         let is_metrics = matches!(place, Some(Place::Admin(crate::admin::Page::Metrics)));
-        if !is_metrics {
+        if !is_metrics && !is_open {
             let authority = request.uri().authority().map(http::uri::Authority::as_str);
             let checked = settings
                 .guard
@@ -221,7 +233,7 @@ impl Http {
                 });
             }
         }
-        if let Some((status, headers)) = settings.guard.preflight(request.method(), request.headers()) {
+        if let Some((status, headers)) = settings.guard.preflight(request.method(), request.headers(), is_open) {
             let mut response = respond::empty(status);
             *response.headers_mut() = headers;
             return response;
@@ -229,8 +241,15 @@ impl Http {
         if is_metrics && settings.metrics == MetricsAccess::Everybody {
             return self.admin(crate::admin::Page::Metrics, None, request.method());
         }
-        let principal = match self.admit(request.headers(), address) {
+        let is_public = match (&place, &settings.rest) {
+            (Some(Place::Rest(place)), Some(rest)) => place.is_public(rest),
+            _ => false,
+        };
+        let takes_basic = surface == Surface::Rest && settings.rest.as_ref().is_some_and(|rest| rest.takes_basic);
+        let principal = match self.admit(request.headers(), address, takes_basic) {
             Ok(principal) => principal,
+            // What is for everybody is for who is not let in, too; limits hold all the same.
+            Err(Refusal::Unauthorized { .. }) if is_public => self.gate.anonymous(),
             Err(refusal) => return refuse(refusal),
         };
         let (destination, place) = match place {
@@ -244,8 +263,12 @@ impl Http {
             Some(Place::Mcp(to)) => (to.clone(), Place::Mcp(to)),
             Some(Place::Sse(to)) => (to.clone(), Place::Sse(to)),
             Some(Place::Messages(to)) => (to.clone(), Place::Messages(to)),
+            Some(Place::Rest(place)) => (place.to.clone(), Place::Rest(place)),
         };
+        // The page that asks for a token says nothing about who is there.
+        let says_nothing = matches!(&place, Place::Rest(rest::Place { what: What::Docs(_) | What::Asset(_), .. }));
         if let Destination::One(name) = &destination
+            && !says_nothing
             && !self.gate.has(name, &principal)
         {
             return refuse(Refusal::NotFound);
@@ -256,6 +279,7 @@ impl Http {
             guarded: self.gate.guarded(destination),
             principal,
             address,
+            front: if surface == Surface::Rest { Front::Rest } else { Front::Http },
             path: path.trim_end_matches('/').to_owned(),
             headers: parts.headers,
             accepts_events,
@@ -290,7 +314,24 @@ impl Http {
                 Ok(bytes) => self.connections.post(&arrival, parts.uri.query(), bytes),
                 Err(refusal) => refuse(refusal),
             },
-            (Place::Sse(_), _) => refuse(Refusal::Method { allow: "GET" }),
+            (Place::Rest(rest::Place { what: What::Tool(name), .. }), Method::POST) => {
+                match self.read(&arrival, body, settings).await {
+                    Ok(bytes) => self.rest.post(&arrival, &name, bytes).await,
+                    Err(refusal) => refuse(refusal),
+                }
+            }
+            (Place::Rest(rest::Place { what: What::Tool(name), .. }), _) => {
+                refuse(if self.rest.has(&arrival, &name).await {
+                    Refusal::Method { allow: "POST" }
+                } else {
+                    Refusal::NotFound
+                })
+            }
+            (Place::Rest(rest::Place { what, .. }), Method::GET | Method::HEAD) => match &settings.rest {
+                Some(rest) => self.rest.get(&arrival, &what, rest).await,
+                None => refuse(Refusal::NotFound),
+            },
+            (Place::Rest(_) | Place::Sse(_), _) => refuse(Refusal::Method { allow: "GET" }),
             (Place::Messages(_), _) => refuse(Refusal::Method { allow: "POST" }),
             (Place::Admin(_), _) => refuse(Refusal::NotFound),
         }
@@ -300,6 +341,11 @@ impl Http {
         if let Some(page) = crate::admin::Page::of(path) {
             return Some(Place::Admin(page));
         }
+        self.mcp_place(path, settings)
+            .or_else(|| settings.rest.as_ref().and_then(|rest| rest::Place::of(path, rest)).map(Place::Rest))
+    }
+
+    fn mcp_place(&self, path: &str, settings: &Settings) -> Option<Place> {
         let mut segments = path.trim_matches('/').split('/');
         let (first, second, rest) = (segments.next()?, segments.next(), segments.next());
         if rest.is_some() {
@@ -317,13 +363,15 @@ impl Http {
         }
     }
 
-    fn admit(&self, headers: &HeaderMap, address: IpAddr) -> Result<Arc<Principal>, Refusal> {
+    fn admit(&self, headers: &HeaderMap, address: IpAddr, takes_basic: bool) -> Result<Arc<Principal>, Refusal> {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
         let header = match (values.next(), values.next()) {
             (Some(value), None) => value.to_str().ok(),
             _ => None,
         };
-        self.gate.admit(Front::Http, Some(address), header.and_then(gate::bearer)).map_err(|refusal| match refusal {
+        let password = if takes_basic { header.and_then(gate::basic_password) } else { None };
+        let token = password.as_deref().or_else(|| header.and_then(gate::bearer));
+        self.gate.admit(Front::Http, Some(address), token).map_err(|refusal| match refusal {
             gate::Refusal::Unauthorized { presented } => Refusal::Unauthorized { presented },
             gate::Refusal::Limited { retry_after } => Refusal::Limited { retry_after },
         })
@@ -337,7 +385,11 @@ impl Http {
     ) -> Result<bytes::Bytes, Refusal> {
         let kind = arrival.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim();
-        if !kind.eq_ignore_ascii_case("application/json") {
+        // Without a type, FastAPI reads JSON. A page in a browser could send that without a preflight,
+        // but not without an Origin.
+        let untyped = arrival.front == Front::Rest && kind.is_empty() && !arrival.headers.contains_key(header::ORIGIN);
+        let nothing = arrival.front == Front::Rest && http_body::Body::is_end_stream(&body);
+        if !(kind.eq_ignore_ascii_case("application/json") || untyped || nothing) {
             return Err(Refusal::MediaType);
         }
         body::read(body, settings.body_limit, settings.body_deadline).await.map_err(|bad| match bad {
@@ -372,7 +424,7 @@ impl Http {
 
     fn admin(&self, page: crate::admin::Page, who: Option<&Arc<Principal>>, method: &Method) -> Answer {
         if !matches!(*method, Method::GET | Method::HEAD) {
-            return Refusal::Method { allow: "GET" }.into_response();
+            return Refusal::Method { allow: "GET" }.into_response(Surface::Mcp);
         }
         let (status, kind, text) = page.render(&self.gate, who);
         let mut response = respond::empty(status);

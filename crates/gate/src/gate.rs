@@ -183,6 +183,16 @@ impl Gate {
             .ok_or(Refusal::Unauthorized { presented: bearer.is_some() })
     }
 
+    /// Whether whoever calls has to show a token.
+    pub fn asks_for_tokens(&self) -> bool {
+        self.snapshot.load().identity.is_required()
+    }
+
+    /// Whoever does not say who they are: where no token is asked for, or for what is public.
+    pub fn anonymous(&self) -> Arc<Principal> {
+        self.snapshot.load().identity.anonymous()
+    }
+
     /// Writes down that a front refused something before it became a request.
     pub fn refused(
         &self,

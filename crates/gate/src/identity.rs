@@ -178,6 +178,19 @@ pub fn bearer(header: &str) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
+/// The password of an `Authorization` header, if it is `Basic` (RFC 7617). The name before it does
+/// not count: a token has its own.
+pub fn basic_password(header: &str) -> Option<String> {
+    use base64::Engine as _;
+    let (scheme, credentials) = header.trim().split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = base64::engine::general_purpose::STANDARD.decode(credentials.trim()).ok()?;
+    let (_, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+    (!password.is_empty()).then(|| password.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,6 +208,15 @@ mod tests {
         let rotated = Identity::new(&[token("a", TokenHash::of("other"))], Some(&identity));
         assert!(identity.current(&first).is_some() && rotated.current(&first).is_none());
         assert!(identity.current(&identity.anonymous()).is_none());
+    }
+
+    #[test]
+    fn a_basic_password_is_a_token_whatever_the_name() {
+        assert_eq!(basic_password("Basic YW55OnMzY3JldA==").as_deref(), Some("s3cret"));
+        assert_eq!(basic_password("basic OmE6Yg==").as_deref(), Some("a:b"));
+        for none in ["Basic", "Basic !", "Basic YW55", "Basic YW55Og==", "Bearer YW55OnMzY3JldA=="] {
+            assert_eq!(basic_password(none), None, "{none:?}");
+        }
     }
 
     #[test]

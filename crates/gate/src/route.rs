@@ -206,7 +206,7 @@ fn unknown(request: &Request) -> Error {
 }
 
 /// Waits for a server that is starting; a server that is down answers nothing.
-async fn wait(snapshot: &Snapshot, entry: &Arc<Entry>, exchange: &Exchange) -> Result<(), Error> {
+pub(crate) async fn wait(snapshot: &Snapshot, entry: &Arc<Entry>, exchange: &Exchange) -> Result<(), Error> {
     let limit = snapshot.deadline(Some(entry));
     let ready = entry.ready(exchange);
     tokio::time::timeout(limit, ready).await.map_err(|_| Error::TimedOut(limit))?;

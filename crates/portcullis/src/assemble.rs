@@ -262,6 +262,7 @@ pub(crate) fn http(settings: &config::Settings, bound: Option<IpAddr>) -> front:
         session_idle: settings.state.session_idle,
         most_sessions: usize::try_from(settings.state.max_sessions).unwrap_or(usize::MAX),
         sse: settings.sse,
+        rest: settings.rest.then(front::http::rest::Settings::default),
         metrics: match settings.telemetry.metrics {
             config::Metrics::Off => MetricsAccess::Nobody,
             config::Metrics::Token => MetricsAccess::WithToken,

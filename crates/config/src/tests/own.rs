@@ -76,6 +76,7 @@ fn the_effective_settings_are_written_out_with_secrets_hidden() {
   "trusted_proxies": [],
   "body_limit": 4194304,
   "sse": false,
+  "rest": true,
   "mcpServers": {
     "wiki": {
       "type": "zim",

@@ -92,8 +92,13 @@ impl Guard {
 
     /// What the response to a page of an allowed origin has to say. The outermost layer, so that a
     /// refusal can be read by the page as well.
-    pub fn cors(&self, request: &HeaderMap, response: &mut HeaderMap) {
-        let Some(origin) = request.get(header::ORIGIN) else { return };
+    /// With `open`, any page is one: it gets no credentials of the browser along.
+    pub fn cors(&self, origin: &HeaderValue, response: &mut HeaderMap, open: bool) {
+        if open {
+            response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+            response.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+            return;
+        }
         if !origin.to_str().is_ok_and(|o| self.is_allowed_origin(o)) {
             return;
         }
@@ -103,11 +108,11 @@ impl Guard {
     }
 
     /// The answer to a valid preflight, which needs no token: a browser sends none.
-    pub fn preflight(&self, method: &Method, request: &HeaderMap) -> Option<(StatusCode, HeaderMap)> {
+    pub fn preflight(&self, method: &Method, request: &HeaderMap, open: bool) -> Option<(StatusCode, HeaderMap)> {
         let wanted = request.get(header::ACCESS_CONTROL_REQUEST_METHOD)?.to_str().ok()?;
         let origin = request.get(header::ORIGIN)?.to_str().ok()?;
         let known = METHODS.split(", ").any(|m| m == wanted);
-        if method != Method::OPTIONS || !known || !self.is_allowed_origin(origin) {
+        if method != Method::OPTIONS || !known || !(open || self.is_allowed_origin(origin)) {
             return None;
         }
         let mut headers = HeaderMap::new();
@@ -117,6 +122,10 @@ impl Guard {
         set(header::ACCESS_CONTROL_MAX_AGE, "600");
         // Arguments can be mirrored into headers whose names are only known here.
         let asked = request.get(header::ACCESS_CONTROL_REQUEST_HEADERS).and_then(|h| h.to_str().ok());
+        if open && let Ok(all) = HeaderValue::try_from(asked.unwrap_or(REQUEST_HEADERS)) {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, all);
+            return Some((StatusCode::NO_CONTENT, headers));
+        }
         let mirrored: Vec<_> = asked
             .unwrap_or_default()
             .split(',')
@@ -219,11 +228,11 @@ mod tests {
     #[test]
     fn only_a_valid_preflight_is_answered_without_a_token() {
         let mut request = headers(header::ORIGIN, &["https://app.example.com"]);
-        assert!(guard().preflight(&Method::OPTIONS, &request).is_none());
+        assert!(guard().preflight(&Method::OPTIONS, &request, false).is_none());
         request.insert(header::ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_static("POST"));
-        assert!(guard().preflight(&Method::OPTIONS, &request).is_some());
-        assert!(guard().preflight(&Method::POST, &request).is_none());
+        assert!(guard().preflight(&Method::OPTIONS, &request, false).is_some());
+        assert!(guard().preflight(&Method::POST, &request, false).is_none());
         request.insert(header::ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_static("TRACE"));
-        assert!(guard().preflight(&Method::OPTIONS, &request).is_none());
+        assert!(guard().preflight(&Method::OPTIONS, &request, false).is_none());
     }
 }

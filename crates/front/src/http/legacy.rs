@@ -1,6 +1,6 @@
 //! The legacy era over HTTP: sessions, streams that can be resumed, requests of the server.
 
-use super::respond::{self, Answer, Refusal};
+use super::respond::{self, Answer, Refusal, Surface};
 use super::sessions::{HttpSession, Sessions};
 use super::{Arrival, ring};
 use crate::frame;
@@ -102,12 +102,12 @@ async fn initialize(sessions: &Arc<Sessions>, arrival: &Arrival, id: &Id, params
         return failure(id, &error);
     }
     let Some(about) = arrival.guarded.about(&arrival.principal).await else {
-        return Refusal::NotFound.into_response();
+        return Refusal::NotFound.into_response(Surface::Mcp);
     };
     let opened =
         sessions.open(&arrival.guarded, &arrival.path, &arrival.principal, hello.revision, &hello.capabilities);
     let Some(sealed) = opened else {
-        return arrival.refused("sessions", Refusal::Unavailable.into_response());
+        return arrival.refused("sessions", Refusal::Unavailable.into_response(Surface::Mcp));
     };
     tracing::debug!(client = %hello.client.name, version = %hello.client.version, revision = %hello.revision, "a session was opened");
     let result = handshake::initialize_result(hello.revision, &about);
@@ -381,7 +381,7 @@ async fn entry_of_session(
 /// A GET: the session's own stream, or a stream to go on with.
 pub(crate) fn get(sessions: &Arc<Sessions>, arrival: &Arrival) -> Answer {
     if !arrival.accepts_events {
-        return Refusal::NotAcceptable.into_response();
+        return Refusal::NotAcceptable.into_response(Surface::Mcp);
     }
     let session = match find_session(sessions, arrival) {
         Ok(Some(session)) => session,

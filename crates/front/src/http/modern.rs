@@ -1,20 +1,17 @@
 //! The modern era over HTTP: every POST stands alone, and closing it cancels.
 
-use super::respond::{self, Answer, Refusal};
+use super::respond::{self, Answer, Refusal, Surface};
 use super::sessions::Sessions;
+use super::speech::Speech;
 use super::{Arrival, ring};
 use crate::frame;
 use crate::modern::{self, Listening};
-use bytes::Bytes;
-use futures_core::Stream;
 use futures_util::StreamExt as _;
-use gate::{Asking, Event, Exchange, Front, Run};
+use gate::{Asking, Event, Exchange, Front};
 use http::StatusCode;
 use mcp::{Era, Error, Id, Incoming, Message, Method, Raw, Request, Revision, handshake, message, sse};
-use std::collections::VecDeque;
 use std::sync::Arc;
-use tokio::sync::{mpsc, watch};
-use tokio::task::AbortHandle;
+use tokio::sync::watch;
 
 /// A POST of the modern era.
 pub(crate) async fn post(
@@ -107,99 +104,41 @@ async fn answer(
 
 async fn call(arrival: &Arrival, id: &Id, request: Request, exchange: &Arc<Exchange>) -> Answer {
     let info = arrival.guarded.info(&arrival.principal);
-    let mut speech = Speech {
-        run: arrival.guarded.pass(request.clone(), exchange),
-        id: id.clone(),
-        method: request.method.to_string(),
-        token: request.meta.progress_token,
-        info,
-    };
+    let method = request.method.to_string();
+    let token = request.meta.progress_token.clone();
+    let mut run = arrival.guarded.pass(request, exchange);
     let first = tokio::select! {
-        event = speech.run.next() => Some(event),
+        event = run.next() => Some(event),
         () = tokio::time::sleep(ring::KEEP_ALIVE), if arrival.accepts_events => None,
     };
-    let Some(mut event) = first else { return respond::events(speech.stream(None)) };
+    let frame = {
+        let (id, method, info) = (id.clone(), method.clone(), info.clone());
+        move |event| {
+            let message = match event {
+                Event::Progress(params) => frame::progress(&params, token.as_ref()),
+                Event::Log(params) => Some(frame::log(&params)),
+                Event::Question(_) => None,
+                Event::Done(reply) => Some(frame::modern_response(&id, &method, &reply, &info)),
+            };
+            message.map(|message| sse::message(None, &message))
+        }
+    };
+    let Some(mut event) = first else {
+        return respond::events(Speech { run, frame: Box::new(frame) }.stream(None));
+    };
     loop {
         match event {
             Event::Done(Err(error)) => return failure(id, &error),
             Event::Done(reply) => {
-                let body = frame::modern_response(id, &speech.method, &reply, &speech.info);
+                let body = frame::modern_response(id, &method, &reply, &info);
                 return respond::json(StatusCode::OK, &body);
             }
-            event if arrival.accepts_events => return respond::events(speech.stream(Some(event))),
+            event if arrival.accepts_events => {
+                return respond::events(Speech { run, frame: Box::new(frame) }.stream(Some(event)));
+            }
             _ => {}
         }
-        event = speech.run.next().await;
-    }
-}
-
-/// A run that speaks on its own stream.
-struct Speech {
-    run: Run,
-    id: Id,
-    method: String,
-    token: Option<Raw>,
-    info: Raw,
-}
-
-/// How many messages wait for a client that reads slowly. Beyond it, progress and log lines are lost.
-const WAITING: usize = 64;
-
-impl Speech {
-    /// A task runs the call from here on, so that its deadline holds even if nobody reads; dropping
-    /// the stream cancels it.
-    fn stream(self, first: Option<Event>) -> impl Stream<Item = Bytes> + Send {
-        let (out, messages) = mpsc::channel(1);
-        let task = Cancelling(tokio::spawn(self.speak(first, out)).abort_handle());
-        futures_util::stream::unfold((messages, task), |(mut messages, task)| async move {
-            let event = tokio::select! {
-                event = messages.recv() => event?,
-                () = tokio::time::sleep(ring::KEEP_ALIVE) => sse::KEEP_ALIVE,
-            };
-            Some((event, (messages, task)))
-        })
-    }
-
-    async fn speak(mut self, first: Option<Event>, out: mpsc::Sender<Bytes>) {
-        let mut waiting: VecDeque<Bytes> = VecDeque::new();
-        let mut over = false;
-        if let Some(first) = first {
-            over = self.take(first, &mut waiting);
-        }
-        while !over || !waiting.is_empty() {
-            tokio::select! {
-                biased;
-                place = out.reserve(), if !waiting.is_empty() => match (place, waiting.pop_front()) {
-                    (Ok(place), Some(event)) => place.send(event),
-                    _ => return,
-                },
-                event = self.run.next(), if !over => over = self.take(event, &mut waiting),
-            }
-        }
-    }
-
-    /// Puts a message in line; says whether it is the last.
-    fn take(&self, event: Event, waiting: &mut VecDeque<Bytes>) -> bool {
-        let over = matches!(event, Event::Done(_));
-        let message = match event {
-            Event::Progress(params) => frame::progress(&params, self.token.as_ref()),
-            Event::Log(params) => Some(frame::log(&params)),
-            Event::Question(_) => None,
-            Event::Done(reply) => Some(frame::modern_response(&self.id, &self.method, &reply, &self.info)),
-        };
-        if over || waiting.len() < WAITING {
-            waiting.extend(message.map(|m| sse::message(None, &m)));
-        }
-        over
-    }
-}
-
-/// Ends a task when it is dropped.
-struct Cancelling(AbortHandle);
-
-impl Drop for Cancelling {
-    fn drop(&mut self) {
-        self.0.abort();
+        event = run.next().await;
     }
 }
 
@@ -222,7 +161,7 @@ async fn listen(
     closing: watch::Receiver<bool>,
 ) -> Result<Answer, Fault> {
     if !arrival.accepts_events {
-        return Ok(Refusal::NotAcceptable.into_response());
+        return Ok(Refusal::NotAcceptable.into_response(Surface::Mcp));
     }
     let mut listening = Listening::read(id, &request.params)?;
     through(arrival, request, exchange).await.map_err(Fault::Gate)?;

@@ -1,6 +1,7 @@
 //! The one translation of refusals and errors to HTTP.
 
 use super::body::Body;
+use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
 use mcp::error::code;
@@ -8,6 +9,15 @@ use mcp::{Era, Error, Id, Raw, message};
 use std::time::Duration;
 
 pub(crate) type Answer = Response<Body>;
+
+/// Which kind of path was asked: refusals look as its callers expect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Surface {
+    /// MCP, health, metrics.
+    Mcp,
+    /// Tools as REST, and their documents.
+    Rest,
+}
 
 /// What a front refuses before it is a request.
 #[derive(Debug)]
@@ -45,7 +55,15 @@ impl Refusal {
         }
     }
 
-    pub(crate) fn into_response(self) -> Answer {
+    /// As the callers of this kind of path know it.
+    pub(crate) fn into_response(self, surface: Surface) -> Answer {
+        match surface {
+            Surface::Mcp => self.into_mcp(),
+            Surface::Rest => self.into_rest(),
+        }
+    }
+
+    fn into_mcp(self) -> Answer {
         match self {
             Self::Unauthorized { presented } => {
                 let mut response =
@@ -102,6 +120,41 @@ impl Refusal {
             }
         }
     }
+
+    /// As FastAPI has them, and mcpo with it.
+    fn into_rest(self) -> Answer {
+        let detail = |status: StatusCode, text: &str| json(status, &Raw::of(&serde_json::json!({ "detail": text })));
+        match self {
+            Self::Unauthorized { presented: false } => {
+                let mut response = detail(StatusCode::UNAUTHORIZED, "Missing or invalid Authorization header");
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+                response
+            }
+            Self::Unauthorized { presented: true } => detail(StatusCode::FORBIDDEN, "Invalid API key"),
+            Self::Limited { retry_after } => {
+                let mut response = detail(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests");
+                set_retry_after(&mut response, retry_after);
+                response
+            }
+            Self::NotFound => detail(StatusCode::NOT_FOUND, "Not Found"),
+            Self::Method { allow } => {
+                let mut response = detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+                response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+                response
+            }
+            Self::MediaType => detail(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "The body must be JSON, with the Content-Type application/json",
+            ),
+            Self::TooLarge { limit } => {
+                let text = format!("The body is larger than {limit} bytes (setting `body_limit`)");
+                detail(StatusCode::PAYLOAD_TOO_LARGE, &text)
+            }
+            Self::TooSlow => detail(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time"),
+            Self::BrokenBody => detail(StatusCode::BAD_REQUEST, "The body is broken"),
+            other => other.into_mcp(),
+        }
+    }
 }
 
 pub(crate) fn set_retry_after(response: &mut Answer, after: Duration) {
@@ -119,9 +172,19 @@ pub(crate) fn text(status: StatusCode, text: &'static str) -> Answer {
 }
 
 pub(crate) fn json(status: StatusCode, body: &Raw) -> Answer {
-    let mut response = Response::new(Body::from(body.bytes().clone()));
+    json_bytes(status, body.bytes().clone())
+}
+
+/// An answer whose body is JSON already.
+pub(crate) fn json_bytes(status: StatusCode, body: Bytes) -> Answer {
+    bytes(status, "application/json", body)
+}
+
+/// An answer of any media type.
+pub(crate) fn bytes(status: StatusCode, kind: &'static str, body: Bytes) -> Answer {
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }
 
@@ -132,7 +195,7 @@ pub(crate) fn empty(status: StatusCode) -> Answer {
 }
 
 /// A stream of server-sent events.
-pub(crate) fn events(stream: impl futures_core::Stream<Item = bytes::Bytes> + Send + 'static) -> Answer {
+pub(crate) fn events(stream: impl futures_core::Stream<Item = Bytes> + Send + 'static) -> Answer {
     let mut response = Response::new(Body::Stream(Box::pin(stream)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));

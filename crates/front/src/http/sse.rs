@@ -4,7 +4,7 @@
 //! It has no session id in a header, only in an address. So it serves loopback callers, and others
 //! only with a token, which every POST must show again.
 
-use super::respond::{self, Answer, Refusal};
+use super::respond::{self, Answer, Refusal, Surface};
 use super::{Arrival, ring};
 use crate::duplex::Duplex;
 use bytes::Bytes;
@@ -41,14 +41,14 @@ impl Connections {
     /// A GET: opens the stream, whose first event says where to post.
     pub(crate) fn open(&self, arrival: &Arrival, most: usize, closing: watch::Receiver<bool>) -> Answer {
         if !arrival.accepts_events {
-            return arrival.refused("not_acceptable", Refusal::NotAcceptable.into_response());
+            return arrival.refused("not_acceptable", Refusal::NotAcceptable.into_response(Surface::Mcp));
         }
         let anonymous = arrival.principal.name.as_ref() == "anonymous";
         if anonymous && !arrival.address.is_loopback() {
-            return Refusal::NotFound.into_response();
+            return Refusal::NotFound.into_response(Surface::Mcp);
         }
         let Ok(id) = mcp::seal::random::<16>().map(|id| id.map(|b| format!("{b:02x}")).concat()) else {
-            return Refusal::Unavailable.into_response();
+            return Refusal::Unavailable.into_response(Surface::Mcp);
         };
         let (duplex, messages) = Duplex::new(
             arrival.guarded.clone(),
@@ -62,7 +62,7 @@ impl Connections {
             let mut table = self.table();
             let place = arrival.guarded.gate().session_place(&arrival.principal).filter(|_| table.len() < most);
             let Some(place) = place else {
-                return arrival.refused("sessions", Refusal::Unavailable.into_response());
+                return arrival.refused("sessions", Refusal::Unavailable.into_response(Surface::Mcp));
             };
             table.insert(id.clone(), Connection { duplex: Arc::clone(&duplex), inbox, _place: place });
         }
@@ -95,11 +95,11 @@ impl Connections {
             .filter(|c| c.duplex.principal().name == arrival.principal.name)
             .filter(|c| c.duplex.destination() == arrival.guarded.destination());
         let Some(connection) = connection else {
-            return arrival.refused("unknown_session", Refusal::NotFound.into_response());
+            return arrival.refused("unknown_session", Refusal::NotFound.into_response(Surface::Mcp));
         };
         match connection.inbox.try_send(message) {
             Ok(()) => respond::empty(StatusCode::ACCEPTED),
-            Err(_) => Refusal::Limited { retry_after: std::time::Duration::from_secs(1) }.into_response(),
+            Err(_) => Refusal::Limited { retry_after: std::time::Duration::from_secs(1) }.into_response(Surface::Mcp),
         }
     }
 
