@@ -1,7 +1,9 @@
 //! What settings are completed from: variables and files.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The outside world, as far as settings look at it.
 pub trait Env {
@@ -29,6 +31,35 @@ impl Env for SystemEnv {
             return Err(io::Error::other("it is larger than 16 MiB"));
         }
         Ok(text)
+    }
+}
+
+/// Notes which files are looked at, so that who follows the settings knows what they are made of.
+pub struct Recorder<'e> {
+    env: &'e dyn Env,
+    files: RefCell<BTreeSet<PathBuf>>,
+}
+
+impl<'e> Recorder<'e> {
+    /// Looks at the outside world through another.
+    pub fn new(env: &'e dyn Env) -> Self {
+        Self { env, files: RefCell::default() }
+    }
+
+    /// The files that were looked at, also those that could not be read.
+    pub fn files(self) -> BTreeSet<PathBuf> {
+        self.files.into_inner()
+    }
+}
+
+impl Env for Recorder<'_> {
+    fn var(&self, name: &str) -> Option<String> {
+        self.env.var(name)
+    }
+
+    fn read(&self, path: &Path) -> io::Result<String> {
+        self.files.borrow_mut().insert(path.to_owned());
+        self.env.read(path)
     }
 }
 

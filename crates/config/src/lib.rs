@@ -43,7 +43,7 @@ mod url;
 
 pub use audit::{Arguments, Audit};
 pub use auth::{Auth, Credential, Token};
-pub use env::{Env, SystemEnv};
+pub use env::{Env, Recorder, SystemEnv};
 pub use error::{ConfigError, Errors, Invalid, Place, Warning};
 pub use hosts::{HostPattern, HostPort, Listen, check_origin};
 pub use limits::{Limits, PerSecond, Rate};

@@ -177,11 +177,11 @@ impl Http {
     async fn handle(self: Arc<Self>, request: Request<hyper::body::Incoming>, peer: IpAddr) -> Answer {
         let settings = self.settings.load_full();
         let origin = request.headers().get(header::ORIGIN).cloned();
-        let is_open = settings.rest.as_ref().is_some_and(|rest| rest.is_open)
+        let any_origin = settings.rest.as_ref().is_some_and(|rest| rest.any_origin)
             && matches!(self.place(request.uri().path(), &settings), Some(Place::Rest(_)));
         let mut response = self.answer(request, peer, &settings).await;
         if let Some(origin) = origin {
-            settings.guard.cors(&origin, response.headers_mut(), is_open);
+            settings.guard.cors(&origin, response.headers_mut(), any_origin);
         }
         response
     }
@@ -196,7 +196,10 @@ impl Http {
         let path = request.uri().path().to_owned();
         let place = self.place(&path, settings);
         let surface = if matches!(place, Some(Place::Rest(_))) { Surface::Rest } else { Surface::Mcp };
-        let is_open = surface == Surface::Rest && settings.rest.as_ref().is_some_and(|rest| rest.is_open);
+        let is_rest = |allows: fn(&rest::Settings) -> bool| {
+            surface == Surface::Rest && settings.rest.as_ref().is_some_and(allows)
+        };
+        let (any_host, any_origin) = (is_rest(|rest| rest.any_host), is_rest(|rest| rest.any_origin));
         let refuse = |refusal: Refusal| {
             let front = if surface == Surface::Rest { Front::Rest } else { Front::Http };
             self.gate.refused(front, Some(address), None, &path, refusal.reason());
@@ -217,12 +220,11 @@ impl Http {
             return self.admin(*page, who.as_ref(), request.method());
         }
         let is_metrics = matches!(place, Some(Place::Admin(crate::admin::Page::Metrics)));
-        if !is_metrics && !is_open {
+        if !is_metrics {
             let authority = request.uri().authority().map(http::uri::Authority::as_str);
-            let checked = settings
-                .guard
-                .check_host(request.headers(), authority)
-                .and_then(|()| settings.guard.check_origin(request.headers()));
+            let guard = &settings.guard;
+            let host = if any_host { Ok(()) } else { guard.check_host(request.headers(), authority) };
+            let checked = host.and_then(|()| if any_origin { Ok(()) } else { guard.check_origin(request.headers()) });
             if let Err(refused) = checked {
                 return refuse(match refused {
                     Refused::Host(host) => {
@@ -233,7 +235,7 @@ impl Http {
                 });
             }
         }
-        if let Some((status, headers)) = settings.guard.preflight(request.method(), request.headers(), is_open) {
+        if let Some((status, headers)) = settings.guard.preflight(request.method(), request.headers(), any_origin) {
             let mut response = respond::empty(status);
             *response.headers_mut() = headers;
             return response;
@@ -245,8 +247,7 @@ impl Http {
             (Some(Place::Rest(place)), Some(rest)) => place.is_public(rest),
             _ => false,
         };
-        let takes_basic = surface == Surface::Rest && settings.rest.as_ref().is_some_and(|rest| rest.takes_basic);
-        let principal = match self.admit(request.headers(), address, takes_basic) {
+        let principal = match self.admit(request.headers(), address, is_rest(|rest| rest.takes_basic)) {
             Ok(principal) => principal,
             // What is for everybody is for who is not let in, too; limits hold all the same.
             Err(Refusal::Unauthorized { .. }) if is_public => self.gate.anonymous(),

@@ -1,7 +1,7 @@
 //! From settings to rooms: the only place that knows both the settings' words and the rooms' types.
 
 use config::{HostPort, ServerKind};
-use front::http::{Guard, HostPattern, MetricsAccess};
+use front::http::{Guard, HostPattern, MetricsAccess, rest};
 use gate::{AuditSettings, LimitSettings, Rate, RoleSettings, ServerSettings, TokenHash, TokenSettings, ToolRules};
 use mcp::{
     About, Answering, Call, Error, Interest, Note, Raw, Request, Server, ServerCapabilities, State, Tier, Watching,
@@ -60,15 +60,38 @@ const INHERITED: [&str; 20] = [
 ];
 const INHERITED_PREFIXES: [&str; 3] = ["LC_", "UV_", "npm_config_"];
 
-fn environment(own: &BTreeMap<String, config::Secret>) -> Vec<(String, String)> {
-    let inherited =
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let inherited = inherited.filter(|(name, _)| {
-        INHERITED.contains(&name.as_str()) || INHERITED_PREFIXES.iter().any(|p| name.starts_with(p))
-    });
-    let mut all: BTreeMap<String, String> = inherited.collect();
-    all.extend(own.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())));
-    all.into_iter().collect()
+/// What of our own environment children get.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Inheritance {
+    /// A small list, which stands above.
+    #[default]
+    Small,
+    /// All of it, and these: what mcpo's children get.
+    Everything(Vec<(String, config::Secret)>),
+}
+
+impl Inheritance {
+    fn environment(&self, own: &BTreeMap<String, config::Secret>) -> Vec<(String, String)> {
+        let ours =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let is_inherited = |name: &str| match self {
+            Self::Small => INHERITED.contains(&name) || INHERITED_PREFIXES.iter().any(|p| name.starts_with(p)),
+            Self::Everything(_) => true,
+        };
+        let mut all: BTreeMap<String, String> = ours.filter(|(name, _)| is_inherited(name)).collect();
+        if let Self::Everything(more) = self {
+            all.extend(more.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())));
+        }
+        all.extend(own.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())));
+        all.into_iter().collect()
+    }
+}
+
+/// What servers are started with.
+pub(crate) struct Means {
+    pub(crate) builtins: Builtins,
+    pub(crate) reaper: Reaper,
+    pub(crate) inheritance: Inheritance,
 }
 
 /// Starts the servers of the settings, or goes on with those whose settings stayed the same.
@@ -76,16 +99,15 @@ fn environment(own: &BTreeMap<String, config::Secret>) -> Vec<(String, String)> 
 pub(crate) fn servers(
     settings: &config::Settings,
     before: &HashMap<String, Running>,
-    builtins: &Builtins,
-    reaper: &Reaper,
+    means: &Means,
 ) -> Result<Vec<(String, Running)>, String> {
     // First everything is checked, so that a wrong file starts nothing.
     for server in settings.servers.iter().filter(|s| !s.disabled) {
-        check_kind(server, builtins)?;
+        check_kind(server, &means.builtins)?;
     }
     let running = |server: &config::ServerSettings| {
         let kept = before.get(&server.name).filter(|running| running.key == server.hash);
-        let running = kept.cloned().unwrap_or_else(|| start(server, builtins, reaper));
+        let running = kept.cloned().unwrap_or_else(|| start(server, means));
         (server.name.clone(), running)
     };
     Ok(settings.servers.iter().map(running).collect())
@@ -107,7 +129,7 @@ fn check_kind(server: &config::ServerSettings, builtins: &Builtins) -> Result<()
     ))
 }
 
-fn start(settings: &config::ServerSettings, builtins: &Builtins, reaper: &Reaper) -> Running {
+fn start(settings: &config::ServerSettings, means: &Means) -> Running {
     let key = settings.hash.clone();
     if settings.disabled {
         return Running { key, server: Arc::new(Disabled), child: None };
@@ -116,14 +138,14 @@ fn start(settings: &config::ServerSettings, builtins: &Builtins, reaper: &Reaper
         ServerKind::Child { command, args, env, cwd } => {
             let args = args.iter().map(|a| a.expose().to_owned()).collect();
             let child = upstream::Settings {
-                env: environment(env),
+                env: means.inheritance.environment(env),
                 cwd: cwd.clone(),
                 ..upstream::Settings::new(settings.name.clone(), command.expose(), args)
             };
-            let child = Child::start(child, reaper.clone());
+            let child = Child::start(child, means.reaper.clone());
             Running { key, server: Arc::clone(&child) as Arc<dyn Server>, child: Some(child) }
         }
-        ServerKind::Builtin { type_name } => match builtins.0.get(type_name.as_str()) {
+        ServerKind::Builtin { type_name } => match means.builtins.0.get(type_name.as_str()) {
             Some(make) => Running { key, server: make(), child: None },
             None => Running { key, server: Arc::new(Disabled), child: None },
         },
@@ -247,7 +269,7 @@ pub(crate) fn audit(audit: &config::Audit) -> AuditSettings {
 }
 
 /// The HTTP front's settings.
-pub(crate) fn http(settings: &config::Settings, bound: Option<IpAddr>) -> front::http::Settings {
+pub(crate) fn http(settings: &config::Settings, rest: &rest::Settings, bound: Option<IpAddr>) -> front::http::Settings {
     let hosts = settings.allowed_hosts.iter().map(|pattern| HostPattern {
         host: pattern.host.clone(),
         port: match pattern.port {
@@ -262,7 +284,7 @@ pub(crate) fn http(settings: &config::Settings, bound: Option<IpAddr>) -> front:
         session_idle: settings.state.session_idle,
         most_sessions: usize::try_from(settings.state.max_sessions).unwrap_or(usize::MAX),
         sse: settings.sse,
-        rest: settings.rest.then(front::http::rest::Settings::default),
+        rest: settings.rest.then(|| rest.clone()),
         metrics: match settings.telemetry.metrics {
             config::Metrics::Off => MetricsAccess::Nobody,
             config::Metrics::Token => MetricsAccess::WithToken,

@@ -1,8 +1,9 @@
 //! The command line.
 
 use crate::assemble::Builtins;
-use crate::serve;
-use clap::{Args, Parser, Subcommand};
+use crate::plan::{Plan, Read};
+use crate::{health, house, openapi, serve, token, visit};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use config::SystemEnv;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -13,10 +14,13 @@ use std::path::PathBuf;
     name = "portcullis",
     version,
     after_help = "Examples:\n  \
-        portcullis serve --config portcullis.jsonc     offer the servers of a file on http://127.0.0.1:8000/mcp\n  \
+        portcullis serve --config portcullis.jsonc     offer the servers of a file on http://127.0.0.1:8000\n  \
         portcullis serve --config portcullis.jsonc --stdio     the same servers for one desktop client\n  \
+        portcullis openapi -- uvx mcp-server-time      one server as REST, as mcpo does it\n  \
         portcullis check --config portcullis.jsonc     is the file right, and what does it come to?\n  \
-        portcullis audit verify audit.jsonl            was the audit changed?\n\n\
+        portcullis tools time                          what can the server do?\n  \
+        portcullis call time get_current_time timezone=UTC     try it\n\n\
+        Called by the name mcpo (a link), it is `portcullis openapi`.\n\
         Exit codes: 0 success, 1 a wrong setting or a failure, 2 a wrong command line."
 )]
 pub(crate) struct Command {
@@ -28,24 +32,81 @@ pub(crate) struct Command {
 enum Action {
     /// Offers the servers of a settings file over HTTP, or on stdio
     Serve(Serve),
+    /// Offers one command, or a file of servers, as REST with OpenAPI: what mcpo does, with its flags
+    Openapi(Box<openapi::Flags>),
     /// Checks a settings file and prints what it comes to, secrets hidden
     Check {
         /// The settings file
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]
         config: PathBuf,
+    },
+    /// Lists what the servers of a settings file can do: for people, or as JSON in a pipe
+    Tools {
+        /// Only this server
+        server: Option<String>,
+        /// The settings file
+        #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]
+        config: PathBuf,
+    },
+    /// Calls a tool of a server of a settings file
+    #[command(after_help = "Examples:\n  \
+        portcullis call time get_current_time timezone=UTC\n  \
+        portcullis call time get_current_time '{\"timezone\": \"UTC\"}' | jq .")]
+    Call {
+        /// The server, by its name in the file
+        server: String,
+        /// The tool
+        tool: String,
+        /// Its arguments, each as name=value, or all as one JSON object
+        arguments: Vec<String>,
+        /// The settings file
+        #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]
+        config: PathBuf,
+    },
+    /// Works with tokens
+    #[command(subcommand)]
+    Token(Token),
+    /// Asks a running gateway how it is; fails if it is not ready
+    Health {
+        /// Where it is
+        #[arg(default_value = "http://127.0.0.1:8000")]
+        url: String,
+        /// Shows each server's state as well
+        #[arg(long, env = "PORTCULLIS_TOKEN", hide_env_values = true)]
+        token: Option<String>,
     },
     /// Works with audit files
     #[command(subcommand)]
     Audit(Audit),
+    /// Prints completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Writes the manual pages
+    Manual {
+        /// Where to
+        #[arg(default_value = ".", value_name = "FOLDER")]
+        folder: PathBuf,
+    },
     /// Ends the process groups it was told of when its input ends
-    #[command(hide = true, name = serve::REAPER)]
+    #[command(hide = true, name = house::REAPER)]
     Reaper,
+}
+
+/// What commands read that are not told.
+const DEFAULT_FILE: &str = "portcullis.jsonc";
+
+#[derive(Subcommand)]
+enum Token {
+    /// Prints a new token, and the hash of it for the settings
+    New,
 }
 
 #[derive(Args)]
 pub(crate) struct Serve {
     /// The settings file; a file written for Claude Desktop or mcpo works unchanged
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]
     pub(crate) config: PathBuf,
     /// Where to listen instead of the file's `listen`
     #[arg(long, value_name = "ADDR:PORT", conflicts_with = "stdio")]
@@ -65,12 +126,53 @@ enum Audit {
     },
 }
 
+impl Serve {
+    fn plan(self) -> Result<Plan, String> {
+        let Self { config, listen, stdio } = self;
+        let listen = match &listen {
+            Some(text) => {
+                Some(text.parse::<config::Listen>().map_err(|e: config::Invalid| format!("--listen {text:?} {e}"))?)
+            }
+            None => None,
+        };
+        let source = move || {
+            Read::file(&config).changed(|settings| {
+                if let Some(listen) = &listen {
+                    settings.listen = listen.clone();
+                    settings.source.listen_line = None;
+                }
+                Ok(())
+            })
+        };
+        let mut plan = Plan::new(source);
+        plan.stdio = stdio;
+        plan.follows = true;
+        Ok(plan)
+    }
+}
+
 impl Command {
     pub(crate) fn run(self, builtins: Builtins) -> Result<(), String> {
         match self.action {
-            Action::Serve(options) => serve::run(&options, builtins),
+            Action::Serve(options) => serve::run(options.plan()?, builtins),
+            Action::Openapi(flags) => serve::run(openapi::plan(*flags)?, builtins),
             Action::Check { config } => check(&config),
+            Action::Tools { server, config } => visit::tools(&config, server.as_deref(), builtins),
+            Action::Call { server, tool, arguments, config } => {
+                visit::call(&config, &server, &tool, &arguments, builtins)
+            }
+            Action::Token(Token::New) => token::new(),
+            Action::Health { url, token } => health::run(&url, token.as_deref()),
             Action::Audit(Audit::Verify { files }) => verify(&files),
+            Action::Completions { shell } => {
+                clap_complete::generate(shell, &mut Self::command(), "portcullis", &mut std::io::stdout());
+                Ok(())
+            }
+            Action::Manual { folder } => {
+                let place = folder.display();
+                std::fs::create_dir_all(&folder).map_err(|e| format!("{place} cannot be made: {e}"))?;
+                clap_mangen::generate_to(Self::command(), &folder).map_err(|e| format!("{place}: {e}"))
+            }
             Action::Reaper => {
                 upstream::child::reaper_main();
                 Ok(())

@@ -1,130 +1,57 @@
-//! `portcullis serve`: starts everything, reloads on SIGHUP, ends in good order.
+//! Serving: starts everything, reads settings anew, ends in good order.
 
-use crate::assemble::{self, Builtins, Running};
-use crate::command::Serve;
+use crate::assemble::{self, Builtins};
+use crate::follow::Files;
+use crate::house::House;
 use crate::logging;
-use config::SystemEnv;
+use crate::plan::Plan;
 use front::http::Http;
-use gate::{Audit, Destination, Gate};
-use mcp::seal::Sealer;
-use std::collections::HashMap;
+use gate::Destination;
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-use upstream::{Child, Reaper};
 
-/// The hidden command that survives us to end the children of a process that was killed.
-pub(crate) const REAPER: &str = "reaper";
-
-/// How long a server that was taken out of the settings may finish its calls.
-const DRAIN: Duration = Duration::from_secs(60);
-
-pub(crate) fn run(options: &Serve, builtins: Builtins) -> Result<(), String> {
-    let settings = load(options)?;
+/// Serves until the process is told to end.
+pub(crate) fn run(plan: Plan, builtins: Builtins) -> Result<(), String> {
+    let settings = plan.read().settings?;
     let _log = logging::start(&settings.telemetry.log);
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| format!("the runtime cannot be started: {e}"))?;
-    let result = runtime.block_on(serve(options, settings, builtins));
+    let runtime = runtime()?;
+    let result = runtime.block_on(async {
+        if plan.stdio { on_stdio(plan, settings, builtins).await } else { over_http(plan, settings, builtins).await }
+    });
     // A read of standard input cannot be cancelled; it must not keep us.
     runtime.shutdown_timeout(Duration::from_millis(200));
     result
 }
 
-fn load(options: &Serve) -> Result<config::Settings, String> {
-    let mut settings = config::load(&options.config, &SystemEnv).map_err(|e| e.to_string())?;
-    if let Some(listen) = &options.listen {
-        settings.listen = listen.parse().map_err(|e: config::Invalid| format!("--listen {listen:?} {e}"))?;
-        settings.source.listen_line = None;
-    }
-    Ok(settings)
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|e| format!("the runtime cannot be started: {e}"))
 }
 
-/// What runs because of the settings.
-struct House {
-    gate: Arc<Gate>,
-    servers: HashMap<String, Running>,
-    reaper: Reaper,
-    builtins: Builtins,
-}
-
-impl House {
-    fn open(settings: &config::Settings, builtins: Builtins) -> Result<Self, String> {
-        let sealer = match &settings.state.key {
-            Some(key) => Sealer::from_secret(key.expose().as_bytes()),
-            None => Sealer::random().map_err(|e| e.to_string())?,
-        };
-        let audit = match &settings.audit {
-            Some(audit) => Audit::open(&assemble::audit(audit)).map_err(|e| e.to_string())?,
-            None => Audit::off(),
-        };
-        let us = std::env::current_exe().map_err(|e| format!("our own program cannot be found: {e}"))?;
-        let reaper = Reaper::start(us, vec![REAPER.into()]);
-        let running = assemble::servers(settings, &HashMap::new(), &builtins, &reaper)?;
-        let gate = Gate::new(assemble::gate(settings, &running), audit, sealer).map_err(|e| e.to_string())?;
-        Ok(Self { gate, servers: running.into_iter().collect(), reaper, builtins })
-    }
-
-    /// Puts other settings in force. A file that is not valid changes nothing.
-    fn reload(&mut self, settings: &config::Settings) -> Result<(), String> {
-        let running = assemble::servers(settings, &self.servers, &self.builtins, &self.reaper)?;
-        self.gate.reload(assemble::gate(settings, &running)).map_err(|e| e.to_string())?;
-        let new: HashMap<_, _> = running.into_iter().collect();
-        let gone = std::mem::replace(&mut self.servers, new);
-        for (name, old) in gone {
-            let stays = self.servers.get(&name).is_some_and(|new| Arc::ptr_eq(&new.server, &old.server));
-            if let Some(child) = old.child.filter(|_| !stays) {
-                drop(old.server);
-                tokio::spawn(drain(name, child));
-            }
-        }
-        Ok(())
-    }
-
-    async fn close(self) {
-        let children = self.servers.into_values().filter_map(|running| running.child);
-        futures_util::future::join_all(children.map(|child| async move { child.stop().await })).await;
-        self.gate.audit().flush().await;
-    }
-}
-
-/// Stops a server that is no longer in the settings, once its calls are done.
-async fn drain(name: String, child: Arc<Child>) {
-    let done = async {
-        // Calls under way hold the server.
-        while Arc::strong_count(&child) > 1 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+async fn on_stdio(plan: Plan, settings: config::Settings, builtins: Builtins) -> Result<(), String> {
+    let house = House::open(&settings, builtins, plan.inheritance)?;
+    let guarded = house.gate.guarded(Destination::All);
+    let mut terminated = on(SignalKind::terminate())?;
+    let end = async move {
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
         }
     };
-    if tokio::time::timeout(DRAIN, done).await.is_err() {
-        tracing::warn!(server = %name, "calls to a server that was taken out did not finish in time");
-    }
-    child.stop().await;
-    tracing::info!(server = %name, "stopped");
+    let settings = front::stdio::Settings::default();
+    let serving = front::stdio::serve(guarded, settings, tokio::io::stdin(), tokio::io::stdout(), end);
+    let served = serving.await.map_err(|e| format!("stdin: {e}"));
+    house.close().await;
+    served
 }
 
-async fn serve(options: &Serve, settings: config::Settings, builtins: Builtins) -> Result<(), String> {
-    if options.stdio {
-        let house = House::open(&settings, builtins)?;
-        let guarded = house.gate.guarded(Destination::All);
-        let mut terminated = on(SignalKind::terminate())?;
-        let end = async move {
-            tokio::select! {
-                _ = terminated.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-        };
-        let settings = front::stdio::Settings::default();
-        let serving = front::stdio::serve(guarded, settings, tokio::io::stdin(), tokio::io::stdout(), end);
-        let served = serving.await.map_err(|e| format!("stdin: {e}"));
-        house.close().await;
-        return served;
-    }
+async fn over_http(plan: Plan, settings: config::Settings, builtins: Builtins) -> Result<(), String> {
     let addresses = resolve(&settings.listen).await;
     let ips: Vec<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
     for warning in settings.check_safe_bind(&ips).map_err(|e| e.to_string())? {
@@ -134,35 +61,60 @@ async fn serve(options: &Serve, settings: config::Settings, builtins: Builtins) 
         .await
         .map_err(|e| format!("cannot listen on {} (setting `listen`): {e}", settings.listen))?;
     let bound = listener.local_addr().map_err(|e| e.to_string())?;
-    let mut house = House::open(&settings, builtins)?;
-    let http = Http::new(Arc::clone(&house.gate), assemble::http(&settings, Some(bound.ip())));
+    let mut house = House::open(&settings, builtins, plan.inheritance.clone())?;
+    let http = Http::new(Arc::clone(&house.gate), assemble::http(&settings, &plan.rest, Some(bound.ip())));
     let server = front::http::serve(Arc::clone(&http), listener).map_err(|e| e.to_string())?;
     let names: Vec<&str> = settings.servers.iter().map(|s| s.name.as_str()).collect();
     tracing::info!(address = %server.address(), servers = names.join(", "), "listening on http://{}/mcp", server.address());
+    for line in &plan.welcome {
+        tracing::info!("{}", line.replace("{address}", &server.address().to_string()));
+    }
     let mut terminated = on(SignalKind::terminate())?;
-    let mut reload = on(SignalKind::hangup())?;
+    let mut hangup = on(SignalKind::hangup())?;
+    let read = || tokio::task::block_in_place(|| plan.read());
+    let follow = async || Files::of(if plan.follows { read().files } else { BTreeSet::new() }).await;
+    let mut files = follow().await;
     loop {
         tokio::select! {
             _ = terminated.recv() => break,
             _ = tokio::signal::ctrl_c() => break,
-            _ = reload.recv() => {
-                let loaded = load(options).and_then(|new| {
-                    new.check_safe_bind(&ips).map_err(|e| e.to_string())?;
-                    house.reload(&new)?;
-                    http.reload(assemble::http(&new, Some(bound.ip())));
-                    Ok(())
-                });
-                match loaded {
-                    Ok(()) => tracing::info!("the settings were read anew"),
-                    Err(error) => tracing::error!("the settings are not valid, nothing was changed: {error}"),
+            _ = hangup.recv() => {}
+            () = files.changed() => {}
+        }
+        // Before they are read: what changes meanwhile is seen the next time.
+        files = follow().await;
+        let outcome = read().settings.and_then(|new| {
+            new.check_safe_bind(&ips).map_err(|e| e.to_string())?;
+            house.reload(&new)?;
+            http.reload(assemble::http(&new, &plan.rest, Some(bound.ip())));
+            Ok(new)
+        });
+        match outcome {
+            Ok(new) => {
+                for warning in new.warnings.iter().map(ToString::to_string).chain(needs_restart(&settings, &new)) {
+                    tracing::warn!("{warning}");
                 }
+                tracing::info!("the settings were read anew");
             }
+            Err(error) => tracing::error!("the settings are not valid, nothing was changed: {error}"),
         }
     }
     tracing::info!("stopping");
     server.stop().await;
     house.close().await;
     Ok(())
+}
+
+/// Which changed settings count only from the next start on.
+fn needs_restart(old: &config::Settings, new: &config::Settings) -> Option<String> {
+    let changed = [
+        ("listen", old.listen != new.listen),
+        ("audit", old.audit != new.audit),
+        ("telemetry.log", old.telemetry.log != new.telemetry.log),
+        ("state", old.state.session_idle != new.state.session_idle || old.state.max_sessions != new.state.max_sessions),
+    ];
+    let names: Vec<_> = changed.iter().filter(|(_, changed)| *changed).map(|(name, _)| *name).collect();
+    (!names.is_empty()).then(|| format!("what changed in {} counts from the next start on", names.join(", ")))
 }
 
 fn on(kind: SignalKind) -> Result<tokio::signal::unix::Signal, String> {

@@ -24,6 +24,7 @@ use bytes::Bytes;
 use call::call;
 use gate::{Asking, Destination, Exchange, Front};
 use mcp::{Capabilities, Era};
+pub use openapi::Info;
 use std::sync::Arc;
 
 /// How REST is served.
@@ -37,13 +38,14 @@ pub struct Settings {
     pub root_path: String,
     /// Documents need no token, only calls do. They show what who has no role may call.
     pub public_documents: bool,
-    /// Any host may be named and any page may call, without credentials of the browser. For a
-    /// gateway that asks for a key.
-    pub is_open: bool,
+    /// Any host may be named. For a gateway that asks for a key.
+    pub any_host: bool,
+    /// Any page may call, without credentials of the browser. For a gateway that asks for a key.
+    pub any_origin: bool,
     /// `Basic` with the token as its password counts as well.
     pub takes_basic: bool,
     /// The title, the version and the description of the document of all servers.
-    pub info: Option<openapi::Info>,
+    pub info: Option<Info>,
 }
 
 /// What is kept between requests. See [`call`] and [`document`].
