@@ -104,7 +104,12 @@ impl House {
 
     /// Changes the settings and sends SIGHUP; returns when they are in force (or refused).
     pub async fn reload(&self, settings: Value) {
-        write_settings(self.folder.path(), settings);
+        self.reload_text(&listening(settings).to_string()).await;
+    }
+
+    /// The same with a text that may be no settings.
+    pub async fn reload_text(&self, text: &str) {
+        std::fs::write(self.folder.path().join("portcullis.jsonc"), text).expect("the settings are written");
         let before = self.reloads();
         signal(self.pid(), "HUP");
         wait_for("the reload", async || self.reloads() > before).await;
@@ -150,11 +155,16 @@ impl House {
     }
 }
 
-fn write_settings(folder: &Path, mut settings: Value) {
+fn write_settings(folder: &Path, settings: Value) {
+    std::fs::write(folder.join("portcullis.jsonc"), listening(settings).to_string()).expect("the settings are written");
+}
+
+/// On a free port, if nothing else is said.
+fn listening(mut settings: Value) -> Value {
     if settings.get("listen").is_none() {
         settings["listen"] = "127.0.0.1:0".into();
     }
-    std::fs::write(folder.join("portcullis.jsonc"), settings.to_string()).expect("the settings are written");
+    settings
 }
 
 /// Sends a signal to one process.
