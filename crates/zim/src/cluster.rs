@@ -153,7 +153,7 @@ impl Cluster {
         let width = self.width as u64;
         let first = self.bytes(0..width)?;
         let first = self.offset(&first, 0).unwrap_or_default();
-        if first < width || first % width != 0 || first / width - 1 > self.max_blobs {
+        if first < width || !first.is_multiple_of(width) || first / width - 1 > self.max_blobs {
             return damaged("a cluster says that it has an impossible number of blobs");
         }
         Ok(first / width - 1)
@@ -239,7 +239,8 @@ impl Cluster {
         }
         let first = self.offset(&decoded.data, 0).unwrap_or_default();
         let most = (self.max_blobs + 1) * self.width as u64;
-        if first < self.width as u64 || first % self.width as u64 != 0 || first > most || first > limit as u64 {
+        if first < self.width as u64 || !first.is_multiple_of(self.width as u64) || first > most || first > limit as u64
+        {
             return damaged("a cluster says that it has an impossible number of blobs");
         }
         self.ensure(decoded, packing, limit, len(first))?;

@@ -86,7 +86,6 @@ impl Zstd {
             let hint = self.context.decompress_stream(&mut into, &mut from).map_err(zstd_error)?;
             let consumed = from.pos();
             let produced = into.pos() > before;
-            drop(into);
             let ended = chunk.is_empty();
             self.input.consume(consumed);
             if hint == 0 {

@@ -63,10 +63,8 @@ fn damage(mut bytes: Vec<u8>, flips: &[(f64, u8)], cut: Option<f64>) -> Vec<u8> 
     if let Some(cut) = cut {
         bytes.truncate((bytes.len() as f64 * cut) as usize);
         // As if it had been written so: otherwise its size alone gives it away.
-        if let Some(end) = (bytes.len() as u64).checked_sub(16)
-            && bytes.len() > 96
-        {
-            bytes[72..80].copy_from_slice(&end.to_le_bytes());
+        if let (Some(end), Some(place)) = ((bytes.len() as u64).checked_sub(16), bytes.get_mut(72..80)) {
+            place.copy_from_slice(&end.to_le_bytes());
         }
     }
     bytes

@@ -7,19 +7,23 @@ mod common;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::path::Path;
-use zim::{Archive, FileSource, Memory, Options, Section};
+use zim::{Archive, FileSource, Memory, Options, Parts, ReadAt, Section};
 
 /// Where the outcome is another one than the reference reader's, and why.
-const DIFFERENT: [(&str, Outcome, &str); 6] = [
-    ("withns/invalid.offset_in_cluster.zim", OFFSETS_WITHNS, "one cluster is damaged: the others are read"),
-    ("nons/invalid.offset_in_cluster.zim", OFFSETS, "one cluster is damaged: the others are read"),
-    ("noTitleListingV0/invalid.offset_in_cluster.zim", OFFSETS, "one cluster is damaged: the others are read"),
-    ("withns/invalid.outofbounds_titleptrpos.zim", Outcome::Opens { entries: 17, unreadable: 0, intact: false, parts: 1 }, "the table of titles is deprecated: only what needs it fails"),
-    ("nons/invalid.nonsorted_dirent_table.zim", Outcome::Fails, ""),
-    ("noTitleListingV0/invalid.nonsorted_dirent_table.zim", Outcome::Fails, ""),
+///
+/// `offset_in_cluster`: the reference reader refuses the archive because the damaged cluster has a title
+/// listing; here, what lies in that cluster cannot be read and the rest can. `outofbounds_titleptrpos`: that
+/// table is deprecated, so only a lookup by title fails.
+const DIFFERENT: [(&str, Outcome); 4] = [
+    ("withns/invalid.offset_in_cluster.zim", but(17, 2)),
+    ("nons/invalid.offset_in_cluster.zim", but(16, 2)),
+    ("noTitleListingV0/invalid.offset_in_cluster.zim", but(16, 2)),
+    ("withns/invalid.outofbounds_titleptrpos.zim", but(17, 0)),
 ];
-const OFFSETS_WITHNS: Outcome = Outcome::Opens { entries: 17, unreadable: 0, intact: false, parts: 1 };
-const OFFSETS: Outcome = Outcome::Opens { entries: 16, unreadable: 0, intact: false, parts: 1 };
+
+const fn but(entries: u32, unreadable: usize) -> Outcome {
+    Outcome::Opens { entries, unreadable, intact: false, parts: 1 }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
@@ -28,10 +32,14 @@ enum Outcome {
 }
 
 fn outcome(archive: &Archive) -> Outcome {
-    let readable = |entry: zim::Result<zim::Entry<'_>>| entry.and_then(|e| e.resolve()).and_then(|e| e.read()).is_ok();
+    // As the reference reader was asked: redirects have to lead somewhere, items to be read.
+    let readable = |entry: zim::Result<zim::Entry<'_>>| {
+        let entry = entry?;
+        if entry.is_redirect() { entry.resolve().map(drop) } else { entry.read().map(drop) }
+    };
     Outcome::Opens {
         entries: archive.len(),
-        unreadable: archive.entries(0..archive.len()).filter(|_| true).filter(|_| true).map(readable).filter(|ok| !ok).count(),
+        unreadable: archive.entries(0..archive.len()).map(readable).filter(Result::is_err).count(),
         intact: archive.verify(|_, _| ControlFlow::Continue(())).unwrap_or(false),
         parts: archive.parts(),
     }
@@ -51,7 +59,11 @@ fn expected(text: &str) -> Vec<(&str, Outcome, bool)> {
         let after = |word: &str| words[words.iter().position(|w| *w == word).unwrap() + 1];
         let (entries, unreadable) = (after("entries").parse().unwrap(), after("unreadable").parse().unwrap());
         let multipart = after("multipart") == "True";
-        all.push((name, Outcome::Opens { entries, unreadable, intact: after("check()") == "True", parts: 1 }, multipart));
+        all.push((
+            name,
+            Outcome::Opens { entries, unreadable, intact: after("check()") == "True", parts: 1 },
+            multipart,
+        ));
     }
     all
 }
@@ -60,7 +72,7 @@ fn expected(text: &str) -> Vec<(&str, Outcome, bool)> {
 fn every_file_of_the_suite_has_its_outcome() {
     let Some(folder) = common::suite() else { return };
     let text = std::fs::read_to_string(folder.join("testing-suite-expected.txt")).unwrap();
-    let different: HashMap<_, _> = DIFFERENT.iter().map(|(name, outcome, _)| (*name, *outcome)).collect();
+    let different: HashMap<_, _> = DIFFERENT.into_iter().collect();
     let mut wrong = Vec::new();
     let all = expected(&text);
     assert!(all.len() > 50);
@@ -85,11 +97,20 @@ fn embedded_archives_are_read_where_they_lie() {
         let folder = folder.join("testing-suite").join(kind);
         let small = std::fs::read(folder.join("small.zim")).unwrap();
         for name in ["small.zim.embedded", "small.zim.embedded.multi"] {
+            // In the second one it is cut into pieces, with something else between them.
             let whole = std::fs::read(folder.join(name)).unwrap();
-            let starts = |at: &usize| whole[*at..].starts_with(&small[..64]);
-            let at = (0..whole.len()).find(starts).unwrap() as u64;
-            let section = Section::new(FileSource::open(folder.join(name)).unwrap(), at, small.len() as u64);
-            let archive = Options::new().open_source(section.unwrap()).unwrap();
+            let mut pieces = Vec::new();
+            let (mut from, mut done) = (0, 0);
+            while done < small.len() {
+                let next = &small[done..small.len().min(done + 16)];
+                from += whole[from..].windows(next.len()).position(|window| window == next).unwrap();
+                let same = whole[from..].iter().zip(&small[done..]).take_while(|(a, b)| a == b).count();
+                let file = FileSource::open(folder.join(name)).unwrap();
+                pieces.push(Box::new(Section::new(file, from as u64, same as u64).unwrap()) as Box<dyn ReadAt>);
+                (from, done) = (from + same, done + same);
+            }
+            assert_eq!(pieces.len() > 1, name.ends_with("multi"));
+            let archive = Options::new().open_source(Parts::new(pieces).unwrap()).unwrap();
             assert_eq!(outcome(&archive), outcome(&Options::new().open_source(Memory(small.clone())).unwrap()));
         }
     }

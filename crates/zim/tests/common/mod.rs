@@ -1,6 +1,6 @@
 //! The test suite of openZIM, if it lies beside the checkout as `shared/data/zim/testing-suite`.
 
-#![allow(dead_code, reason = "each test uses a part")]
+#![allow(dead_code, clippy::unwrap_used, reason = "each test uses a part, and is a test")]
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
