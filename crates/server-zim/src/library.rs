@@ -17,6 +17,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Instant;
 use zim::{Archive, Caches, Limits, Memory, Options};
 
+/// Bytes of a decoded cluster: as many as there are threads can be in memory at once. Writers make clusters of
+/// 2 MiB; a larger one has one large entry, which is no page.
+const MAX_CLUSTER: u64 = 64 << 20;
 /// How many names an error message lists.
 const NAMED: usize = 10;
 
@@ -135,7 +138,7 @@ impl Library {
     }
 
     fn options(&self) -> Options {
-        let limits = Limits::default().bytes(self.settings.entry_bytes.max(1 << 20), 128 << 20);
+        let limits = Limits::default().bytes(self.settings.entry_bytes.max(1 << 20), MAX_CLUSTER);
         Options::new().caches(&self.caches).limits(limits)
     }
 
