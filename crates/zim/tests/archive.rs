@@ -1,5 +1,7 @@
 //! What an archive gives, over all the ways in which one can be written.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
+
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use zim::writer::{Compression, Writer, packed};

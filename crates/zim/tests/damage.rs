@@ -1,5 +1,7 @@
 //! No damage makes the reader panic, hang, or take memory without bound.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
+
 mod common;
 
 use proptest::prelude::*;

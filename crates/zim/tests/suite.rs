@@ -2,6 +2,8 @@
 //!
 //! The suite is not part of the repository: without it beside the checkout, this test says so and passes.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
+
 mod common;
 
 use std::collections::HashMap;
