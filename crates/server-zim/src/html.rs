@@ -11,6 +11,8 @@ use html5gum::{EndTag, StartTag, Token, Tokenizer};
 
 /// Lists and quotes that are shown one within the other; deeper ones are shown at this depth.
 const MAX_DEPTH: usize = 12;
+/// Lists and tables that are remembered as open: beyond it, markup may be wrong, and no memory is taken.
+const MAX_OPEN: usize = 1000;
 /// Bytes that come out at most. Real pages come out smaller than they went in.
 const MAX_BYTES: usize = 32 << 20;
 
@@ -184,7 +186,9 @@ impl<'a> Page<'a> {
             }
             "table" => {
                 self.block(2);
-                self.tables.push(Table::default());
+                if self.tables.len() < MAX_OPEN {
+                    self.tables.push(Table::default());
+                }
             }
             "tr" => self.row(),
             "td" | "th" => self.cell(),
@@ -341,7 +345,9 @@ impl<'a> Page<'a> {
 
     fn list(&mut self, next: Option<u64>) {
         self.block(if self.lists.is_empty() { 2 } else { 1 });
-        self.lists.push(List { next });
+        if self.lists.len() < MAX_OPEN {
+            self.lists.push(List { next });
+        }
     }
 
     fn item(&mut self) {
