@@ -13,8 +13,16 @@ use std::time::Duration;
 use upstream::{Child, Reaper};
 
 /// Built-in servers by their `type`.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Builtins(HashMap<&'static str, fn() -> Arc<dyn Server>>);
+
+impl Default for Builtins {
+    /// Those that need no settings of their own.
+    fn default() -> Self {
+        let demo: fn() -> Arc<dyn Server> = || server_zim::server(server_zim::Settings::demo());
+        Self(HashMap::from([(crate::demo::TYPE, demo)]))
+    }
+}
 
 impl Builtins {
     /// Adds a type.
@@ -115,12 +123,11 @@ pub(crate) fn servers(
 
 fn check_kind(server: &config::ServerSettings, builtins: &Builtins) -> Result<(), String> {
     let missing = match &server.kind {
-        ServerKind::Child { .. } => return Ok(()),
+        ServerKind::Child { .. } | ServerKind::Zim { .. } => return Ok(()),
         ServerKind::Builtin { type_name } if builtins.0.contains_key(type_name.as_str()) => return Ok(()),
         ServerKind::Builtin { type_name } => type_name.as_str(),
         ServerKind::Remote { .. } => "streamable-http or sse",
         ServerKind::OpenApi { .. } => "openapi",
-        ServerKind::Zim { .. } => "zim",
         ServerKind::Docker { .. } => "docker",
     };
     Err(format!(
@@ -144,6 +151,10 @@ fn start(settings: &config::ServerSettings, means: &Means) -> Running {
             };
             let child = Child::start(child, means.reaper.clone());
             Running { key, server: Arc::clone(&child) as Arc<dyn Server>, child: Some(child) }
+        }
+        ServerKind::Zim { paths } => {
+            let server = server_zim::server(server_zim::Settings::of(paths.iter().cloned()));
+            Running { key, server, child: None }
         }
         ServerKind::Builtin { type_name } => match means.builtins.0.get(type_name.as_str()) {
             Some(make) => Running { key, server: make(), child: None },

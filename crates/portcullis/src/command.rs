@@ -2,7 +2,7 @@
 
 use crate::assemble::Builtins;
 use crate::plan::{Plan, Read};
-use crate::{health, house, openapi, serve, token, visit};
+use crate::{demo, health, house, openapi, serve, token, visit, zim};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use config::SystemEnv;
 use std::io::Write as _;
@@ -14,13 +14,15 @@ use std::path::PathBuf;
     name = "portcullis",
     version,
     after_help = "Examples:\n  \
+        portcullis demo                                something to try, with nothing configured\n  \
+        portcullis zim ~/zims                          archives for a desktop client\n  \
         portcullis serve --config portcullis.jsonc     offer the servers of a file on http://127.0.0.1:8000\n  \
         portcullis serve --config portcullis.jsonc --stdio     the same servers for one desktop client\n  \
         portcullis openapi -- uvx mcp-server-time      one server as REST, as mcpo does it\n  \
         portcullis check --config portcullis.jsonc     is the file right, and what does it come to?\n  \
         portcullis tools time                          what can the server do?\n  \
         portcullis call time get_current_time timezone=UTC     try it\n\n\
-        Called by the name mcpo (a link), it is `portcullis openapi`.\n\
+        Called by the name mcpo or openzim-mcp (a link), it is `portcullis openapi` or `portcullis zim`.\n\
         Exit codes: 0 success, 1 a wrong setting or a failure, 2 a wrong command line."
 )]
 pub(crate) struct Command {
@@ -32,6 +34,14 @@ pub(crate) struct Command {
 enum Action {
     /// Offers the servers of a settings file over HTTP, or on stdio
     Serve(Serve),
+    /// Serves a sample archive on this machine, with nothing configured
+    Demo {
+        /// Where to listen instead of 127.0.0.1:8000
+        #[arg(long, value_name = "ADDR:PORT")]
+        listen: Option<String>,
+    },
+    /// Offers folders of ZIM archives: what openzim-mcp does, with its flags
+    Zim(zim::Flags),
     /// Offers one command, or a file of servers, as REST with OpenAPI: what mcpo does, with its flags
     Openapi(Box<openapi::Flags>),
     /// Checks a settings file and prints what it comes to, secrets hidden
@@ -155,6 +165,8 @@ impl Command {
     pub(crate) fn run(self, builtins: Builtins) -> Result<(), String> {
         match self.action {
             Action::Serve(options) => serve::run(options.plan()?, builtins),
+            Action::Demo { listen } => serve::run(demo::plan(listen.as_deref())?, builtins),
+            Action::Zim(flags) => serve::run(zim::plan(&flags)?, builtins),
             Action::Openapi(flags) => serve::run(openapi::plan(*flags)?, builtins),
             Action::Check { config } => check(&config),
             Action::Tools { server, config } => visit::tools(&config, server.as_deref(), builtins),

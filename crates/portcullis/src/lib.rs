@@ -4,6 +4,7 @@
 
 mod assemble;
 mod command;
+mod demo;
 mod follow;
 mod health;
 mod house;
@@ -13,6 +14,7 @@ mod plan;
 mod serve;
 mod token;
 mod visit;
+mod zim;
 
 pub use assemble::Builtins;
 use clap::Parser as _;
@@ -40,6 +42,7 @@ fn arguments(mut given: Vec<OsString>) -> Vec<OsString> {
     let name = given.first().and_then(|path| Path::new(path).file_stem()).and_then(|name| name.to_str());
     let command = match name {
         Some("mcpo") => "openapi",
+        Some("openzim-mcp") => "zim",
         _ => return given,
     };
     given.insert(1, command.into());

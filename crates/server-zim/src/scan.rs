@@ -1,0 +1,150 @@
+//! Finds archives in folders.
+//!
+//! A link is followed if it leads to a place inside the configured folders, and is passed over if not. An
+//! archive is opened by the path without links, and after that it is checked that this path still is the
+//! file that was opened: a folder that is exchanged meanwhile opens no other file.
+
+use crate::settings::Settings;
+use std::collections::HashSet;
+use std::fs::{self, Metadata};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// How deep folders are looked into, and how many names are looked at.
+const MAX_DEPTH: usize = 8;
+const MAX_NAMES: usize = 100_000;
+
+/// An archive that was found.
+pub(crate) struct Found {
+    /// The configured path it was found under, without links.
+    pub(crate) root: PathBuf,
+    /// Its path without links.
+    pub(crate) path: PathBuf,
+    /// Its path under the root, as the listing names it.
+    pub(crate) relative: PathBuf,
+    pub(crate) stamp: Stamp,
+}
+
+/// Tells one state of a file from another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    bytes: u64,
+    modified: Option<SystemTime>,
+    inode: u64,
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let mut stamp = Self::new(&fs::metadata(path).ok()?);
+        if zim::is_first_part(path) {
+            let parts = zim::parts_of(path);
+            let parts = parts.iter().skip(1).filter_map(|part| fs::metadata(part).ok()).map(|m| Self::new(&m));
+            for part in parts {
+                stamp.bytes += part.bytes;
+                stamp.modified = stamp.modified.max(part.modified);
+            }
+        }
+        Some(stamp)
+    }
+
+    fn new(metadata: &Metadata) -> Self {
+        Self { bytes: metadata.len(), modified: metadata.modified().ok(), inode: inode(metadata) }
+    }
+
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+#[cfg(unix)]
+fn inode(metadata: &Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(metadata)
+}
+
+#[cfg(not(unix))]
+fn inode(_: &Metadata) -> u64 {
+    0
+}
+
+/// All archives, and how many of the configured paths cannot be read.
+pub(crate) fn scan(settings: &Settings) -> (Vec<Found>, usize) {
+    let mut scan = Scan { found: Vec::new(), seen: HashSet::new(), names: 0, limit: settings.archives };
+    let mut unreadable = 0;
+    for path in &settings.paths {
+        // The log may name it; callers are told a number.
+        if let Err(error) = scan.root(path) {
+            tracing::warn!(path = %path.display(), %error, "a configured path cannot be read");
+            unreadable += 1;
+        }
+    }
+    (scan.found, unreadable)
+}
+
+struct Scan {
+    found: Vec<Found>,
+    /// Folders and files that were looked at, by path without links: what is reached twice counts once.
+    seen: HashSet<PathBuf>,
+    names: usize,
+    limit: usize,
+}
+
+impl Scan {
+    fn root(&mut self, configured: &Path) -> std::io::Result<()> {
+        let root = fs::canonicalize(configured)?;
+        if fs::metadata(&root)?.is_dir() {
+            // Unlike a subfolder, this one has to be readable.
+            fs::read_dir(&root)?;
+            self.folder(&root, &root, Path::new(""), 0);
+        } else {
+            let name = configured.file_name().map(PathBuf::from).unwrap_or_default();
+            self.file(&root, &root, name);
+        }
+        Ok(())
+    }
+
+    fn folder(&mut self, root: &Path, folder: &Path, relative: &Path, depth: usize) {
+        if !self.seen.insert(folder.to_owned()) {
+            return;
+        }
+        let Ok(listing) = fs::read_dir(folder) else { return };
+        let mut names: Vec<_> = listing.flatten().map(|entry| entry.file_name()).take(MAX_NAMES).collect();
+        names.sort();
+        for name in names {
+            self.names += 1;
+            if self.names > MAX_NAMES || self.found.len() >= self.limit {
+                return;
+            }
+            let relative = relative.join(&name);
+            let Ok(path) = fs::canonicalize(folder.join(&name)) else { continue };
+            if !path.starts_with(root) {
+                tracing::debug!(name = %relative.display(), "a link leads out of its folder and is passed over");
+                continue;
+            }
+            let Ok(metadata) = fs::metadata(&path) else { continue };
+            if metadata.is_dir() && depth < MAX_DEPTH {
+                self.folder(root, &path, &relative, depth + 1);
+            } else if metadata.is_file() && is_archive(&relative) {
+                self.file(root, &path, relative);
+            }
+        }
+    }
+
+    fn file(&mut self, root: &Path, path: &Path, relative: PathBuf) {
+        if self.seen.insert(path.to_owned())
+            && let Some(stamp) = Stamp::of(path)
+        {
+            self.found.push(Found { root: root.to_owned(), path: path.to_owned(), relative, stamp });
+        }
+    }
+}
+
+fn is_archive(name: &Path) -> bool {
+    name.extension().is_some_and(|e| e.eq_ignore_ascii_case("zim")) || zim::is_first_part(name)
+}
+
+/// Opens what was found, if it still is what was found.
+pub(crate) fn open(found: &Found, options: zim::Options) -> zim::Result<zim::Archive> {
+    let archive = options.open(&found.path)?;
+    let same = fs::canonicalize(&found.path)? == found.path && Stamp::of(&found.path).as_ref() == Some(&found.stamp);
+    if same { Ok(archive) } else { Err(std::io::Error::other("the file is being replaced").into()) }
+}

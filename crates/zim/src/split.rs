@@ -1,0 +1,111 @@
+//! Archives that are split into parts: `name.zimaa`, `name.zimab`, … `name.zimzz`, one plain
+//! concatenation (openZIM, "ZIM file format", section "Split ZIM archives in chunks"). A structure may
+//! lie across a border; the specification says that clusters should not, files in the wild do.
+
+use crate::error::{Error, Result};
+use crate::read_at::{FileSource, ReadAt};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Several sources, one after the other.
+pub struct Parts {
+    /// Each with the position of its first byte in the whole.
+    parts: Vec<(u64, Box<dyn ReadAt>)>,
+    size: u64,
+}
+
+impl Parts {
+    /// Puts sources one after the other.
+    pub fn new(sources: impl IntoIterator<Item = Box<dyn ReadAt>>) -> Result<Self> {
+        let mut parts = Vec::new();
+        let mut size = 0_u64;
+        for source in sources {
+            let part = source.size();
+            parts.push((size, source));
+            size = size.checked_add(part).ok_or_else(|| Error::Damaged("the parts are too large".to_owned()))?;
+        }
+        Ok(Self { parts, size })
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.parts.len()
+    }
+}
+
+impl ReadAt for Parts {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_exact_at(&self, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+        let first = self.parts.partition_point(|(start, _)| *start <= offset).saturating_sub(1);
+        for (start, part) in self.parts.iter().skip(first) {
+            if buffer.is_empty() {
+                break;
+            }
+            let within = offset - start;
+            let there = part.size().saturating_sub(within);
+            let take = buffer.len().min(crate::bytes::len(there));
+            let (now, rest) = buffer.split_at_mut(take);
+            part.read_exact_at(now, within)?;
+            offset += take as u64;
+            buffer = rest;
+        }
+        if buffer.is_empty() { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    }
+}
+
+/// Whether the name is that of the first part of a split archive.
+pub fn is_first_part(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "zimaa")
+}
+
+/// The files that make up the archive at this path: the file itself, or its parts if it is the first of
+/// them (`x.zimaa`) or stands for them (`x.zim`, which does not exist while `x.zimaa` does).
+pub fn parts_of(path: &Path) -> Vec<PathBuf> {
+    let split = is_first_part(path) || (!path.exists() && path.with_extension("zimaa").exists());
+    if !split {
+        return vec![path.to_owned()];
+    }
+    let letters = || 'a'..='z';
+    letters()
+        .flat_map(|a| letters().map(move |b| path.with_extension(format!("zim{a}{b}"))))
+        .take_while(|part| part.is_file())
+        .collect()
+}
+
+/// Opens all parts of a split archive, or the one file.
+pub(crate) fn open(path: &Path) -> Result<Parts> {
+    let files = parts_of(path).into_iter().map(|part| Ok(Box::new(FileSource::open(part)?) as Box<dyn ReadAt>));
+    Parts::new(files.collect::<Result<Vec<_>>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::read_at::Memory;
+
+    #[test]
+    fn a_read_crosses_any_number_of_borders() {
+        let all: Vec<u8> = (0..100).collect();
+        for cuts in [vec![100], vec![1, 2, 3, 94], vec![50, 0, 50], vec![33, 33, 34]] {
+            let mut rest = all.as_slice();
+            let parts = Parts::new(cuts.iter().map(|cut| {
+                let (part, after) = rest.split_at(*cut);
+                rest = after;
+                Box::new(Memory(part.to_vec())) as Box<dyn ReadAt>
+            }))
+            .unwrap();
+            for start in 0..100 {
+                for end in start..=100 {
+                    let mut buffer = vec![0; end - start];
+                    parts.read_exact_at(&mut buffer, start as u64).unwrap();
+                    assert_eq!(buffer, all[start..end]);
+                }
+            }
+            assert!(parts.read_exact_at(&mut [0; 2], 99).is_err());
+            assert!(parts.read_exact_at(&mut [0; 1], 1000).is_err());
+        }
+    }
+}
