@@ -45,6 +45,17 @@ pub async fn once(target: &Target) -> (HeaderMap, String) {
     (headers, String::from_utf8_lossy(&body).into_owned())
 }
 
+/// One GET; gives the body.
+pub async fn get(target: &Target) -> String {
+    let mut sender = connect(target.address).await;
+    let mut get = request(target);
+    *get.method_mut() = http::Method::GET;
+    *get.body_mut() = Full::default();
+    let response = sender.send_request(get).await.expect("an answer");
+    let body = response.into_body().collect().await.expect("a body").to_bytes();
+    String::from_utf8_lossy(&body).into_owned()
+}
+
 fn request(target: &Target) -> Request<Full<Bytes>> {
     let mut request = Request::post(&target.path).body(Full::new(target.body.clone())).expect("a request");
     *request.headers_mut() = target.headers.clone();
