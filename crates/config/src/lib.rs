@@ -5,8 +5,8 @@
 //! further validation, with one exception: whether it is safe to listen where the settings say is
 //! asked separately ([`Settings::check_safe_start`]), because it resolves names.
 //!
-//! From the text to the settings: `jsonc` makes a `tree` that knows its lines and has no
-//! duplicate keys (TOML will make the same tree); `read` walks it, completes `${env:…}` and
+//! From the text to the settings: `jsonc` or `toml` makes a `tree` that knows its lines and has no
+//! duplicate keys; `read` walks it, completes `${env:…}` and
 //! `${file:…}`, collects problems and notices keys that nobody asked for; one file per section
 //! (`server`, `auth`, `policy`, …) holds the plain types and reads them. Secrets leave the tree as
 //! [`Secret`] or [`Text`], which do not show themselves.
@@ -23,6 +23,7 @@ mod fingerprint;
 mod hosts;
 mod jsonc;
 mod limits;
+mod lines;
 mod load;
 mod names;
 mod nearest;
@@ -37,6 +38,7 @@ mod state;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+mod toml;
 mod tree;
 mod units;
 mod url;

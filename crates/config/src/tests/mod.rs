@@ -5,6 +5,7 @@ mod foreign;
 mod own;
 mod safety;
 mod secrets;
+mod toml;
 
 use crate::{Env, Errors, ServerKind, ServerSettings, Settings, parse};
 use std::collections::BTreeMap;
