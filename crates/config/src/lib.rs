@@ -11,6 +11,8 @@
 //! (`server`, `auth`, `policy`, …) holds the plain types and reads them. Secrets leave the tree as
 //! [`Secret`] or [`Text`], which do not show themselves.
 //!
+//! [`schema`] describes the file for editors and other programs.
+//!
 //! This crate knows no other crate of ours: tiers, levels and patterns are its own enums and
 //! strings, and the binary translates them.
 
@@ -31,6 +33,7 @@ mod pattern;
 mod policy;
 mod read;
 mod safe_start;
+mod schema;
 mod secret;
 mod server;
 mod settings;
@@ -53,6 +56,7 @@ pub use load::{load, parse};
 pub use names::{RESERVED, check_server_name};
 pub use pattern::check_pattern;
 pub use policy::{Policy, Role};
+pub use schema::schema;
 pub use secret::{Secret, Text};
 pub use server::{Document, RemoteKind, ServerKind, ServerLimits, ServerSettings, Tier, ToolSettings};
 pub use settings::{Settings, Source};

@@ -274,7 +274,7 @@ fn the_file_must_be_there_and_be_an_object() {
 }
 
 /// JSON that looks like settings.
-fn like_settings() -> impl Strategy<Value = String> {
+pub(super) fn like_settings() -> impl Strategy<Value = String> {
     const WORDS: [&str; 34] = [
         "listen",
         "allowed_hosts",
