@@ -1,5 +1,6 @@
 //! JSON with comments, to a tree.
 
+use crate::lines::Lines;
 use crate::tree::{Entry, Flaw, Node, Value, below, quoted};
 use jsonc_parser::ast::{self, ObjectPropName};
 use jsonc_parser::common::Ranged;
@@ -98,20 +99,6 @@ impl Path<'_> {
             Self::Key(above, name) => below(&above.show(), name),
             Self::Item(above, at) => format!("{}[{at}]", above.show()),
         }
-    }
-}
-
-/// Where lines start.
-struct Lines(Vec<usize>);
-
-impl Lines {
-    fn new(text: &str) -> Self {
-        Self(text.match_indices('\n').map(|(at, _)| at + 1).collect())
-    }
-
-    /// The line of a byte, counted from 1.
-    fn of(&self, at: usize) -> usize {
-        self.0.partition_point(|start| *start <= at) + 1
     }
 }
 

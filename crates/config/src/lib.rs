@@ -5,11 +5,13 @@
 //! further validation, with one exception: whether it is safe to listen where the settings say is
 //! asked separately ([`Settings::check_safe_start`]), because it resolves names.
 //!
-//! From the text to the settings: `jsonc` makes a `tree` that knows its lines and has no
-//! duplicate keys (TOML will make the same tree); `read` walks it, completes `${env:…}` and
+//! From the text to the settings: `jsonc` or `toml` makes a `tree` that knows its lines and has no
+//! duplicate keys; `read` walks it, completes `${env:…}` and
 //! `${file:…}`, collects problems and notices keys that nobody asked for; one file per section
 //! (`server`, `auth`, `policy`, …) holds the plain types and reads them. Secrets leave the tree as
 //! [`Secret`] or [`Text`], which do not show themselves.
+//!
+//! [`schema`] describes the file for editors and other programs.
 //!
 //! This crate knows no other crate of ours: tiers, levels and patterns are its own enums and
 //! strings, and the binary translates them.
@@ -23,6 +25,7 @@ mod fingerprint;
 mod hosts;
 mod jsonc;
 mod limits;
+mod lines;
 mod load;
 mod names;
 mod nearest;
@@ -30,6 +33,7 @@ mod pattern;
 mod policy;
 mod read;
 mod safe_start;
+mod schema;
 mod secret;
 mod server;
 mod settings;
@@ -37,6 +41,7 @@ mod state;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+mod toml;
 mod tree;
 mod units;
 mod url;
@@ -51,6 +56,7 @@ pub use load::{load, parse};
 pub use names::{RESERVED, check_server_name};
 pub use pattern::check_pattern;
 pub use policy::{Policy, Role};
+pub use schema::schema;
 pub use secret::{Secret, Text};
 pub use server::{Document, RemoteKind, ServerKind, ServerLimits, ServerSettings, Tier, ToolSettings};
 pub use settings::{Settings, Source};

@@ -5,6 +5,7 @@ use crate::error::{ConfigError, Errors, Place};
 use crate::jsonc;
 use crate::read::Reader;
 use crate::settings::Settings;
+use crate::toml;
 use crate::tree::{Flaw, Node};
 use std::path::Path;
 
@@ -43,12 +44,8 @@ pub fn parse(text: &str, origin: &str, env: &dyn Env) -> Result<Settings, Errors
     }
 }
 
-/// What was written, whatever the format: TOML is to become the same tree here.
+/// What was written, whatever the format.
 fn tree(text: &str, origin: &str) -> Result<(Node, Vec<Flaw>), Flaw> {
     let toml = Path::new(origin).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml"));
-    if toml {
-        let message = "TOML is not read by this version; write JSON and let the file end in .json or .jsonc";
-        return Err(Flaw { line: 1, key: String::new(), message: message.to_owned() });
-    }
-    jsonc::parse(text)
+    if toml { toml::parse(text) } else { jsonc::parse(text) }
 }

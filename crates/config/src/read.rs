@@ -378,6 +378,13 @@ impl<'r> Item<'r> {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    /// Every object that was looked into, and every key it was asked for: what the schema is held
+    /// against.
+    pub(crate) static ASKED: RefCell<std::collections::BTreeSet<(String, &'static str)>> = RefCell::default();
+}
+
 /// An object with keys of ours: remembers which were asked for.
 pub(crate) struct Section<'r> {
     pub(crate) item: Item<'r>,
@@ -388,6 +395,8 @@ pub(crate) struct Section<'r> {
 impl<'r> Section<'r> {
     /// The value of a key; null is as good as absent.
     pub(crate) fn get(&mut self, name: &'static str) -> Option<Item<'r>> {
+        #[cfg(test)]
+        ASKED.with_borrow_mut(|asked| asked.insert((self.item.key.clone(), name)));
         self.known.push(name);
         let entry = self.entries.iter().find(|entry| entry.name == name)?;
         (!matches!(entry.node.value, Value::Null)).then(|| self.item.child(entry))

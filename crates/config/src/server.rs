@@ -381,9 +381,7 @@ fn read_headers(section: &mut Section<'_>) -> BTreeMap<String, Secret> {
         }
         let Some(value) = item.scalar() else { continue };
         if http::HeaderValue::from_str(&value.value).is_err() {
-            item.error(
-                "has a value that no header can have: a line break, a control character, or text that is not ASCII",
-            );
+            item.error("has a value that no header can have: a line break or a control character");
             continue;
         }
         headers.insert(name.to_owned(), Secret::new(value.value));

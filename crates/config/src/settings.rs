@@ -94,7 +94,7 @@ impl Default for Settings {
 }
 
 /// The keys at the top that are ours. A file with none of them was written for another client.
-const OURS: [&str; 13] = [
+pub(crate) const OURS: [&str; 13] = [
     "listen",
     "allowed_hosts",
     "cors_origins",

@@ -49,6 +49,9 @@ enum Action {
         /// The settings file
         #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]
         config: PathBuf,
+        /// Prints the JSON Schema of settings files instead, for editors
+        #[arg(long)]
+        schema: bool,
     },
     /// Lists what the servers of a settings file can do: for people, or as JSON in a pipe
     Tools {
@@ -168,7 +171,11 @@ impl Command {
             Action::Demo { listen } => serve::run(demo::plan(listen.as_deref())?, builtins),
             Action::Zim(flags) => serve::run(zim::plan(&flags)?, builtins),
             Action::Openapi(flags) => serve::run(openapi::plan(*flags)?, builtins),
-            Action::Check { config } => check(&config),
+            Action::Check { schema: true, .. } => {
+                print(config::schema());
+                Ok(())
+            }
+            Action::Check { config, .. } => check(&config),
             Action::Tools { server, config } => visit::tools(&config, server.as_deref(), builtins),
             Action::Call { server, tool, arguments, config } => {
                 visit::call(&config, &server, &tool, &arguments, builtins)

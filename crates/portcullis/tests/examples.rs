@@ -29,6 +29,20 @@ fn check(name: &str, text: &str) -> (bool, String) {
 }
 
 #[test]
+fn the_example_in_toml_is_valid_too() {
+    let text = include_str!("../../../docs/example.toml");
+    let (is_valid, said) = check("portcullis.toml", text);
+    assert!(is_valid, "{said}");
+}
+
+#[test]
+fn the_schema_is_printed_for_editors() {
+    let printed = Command::new(env!("CARGO_BIN_EXE_portcullis")).args(["check", "--schema"]).output().unwrap();
+    let text = String::from_utf8_lossy(&printed.stdout);
+    assert!(printed.status.success() && text.contains("\"$schema\"") && text.contains("mcpServers"), "{text}");
+}
+
+#[test]
 fn every_settings_file_of_the_readme_is_valid() {
     let files: Vec<_> = blocks("jsonc").into_iter().chain(blocks("json")).collect();
     assert_eq!(files.len(), 2);

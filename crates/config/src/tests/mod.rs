@@ -1,10 +1,15 @@
 //! The rules of a whole file, one test each. Those of single values stand beside their code.
 
+mod drift;
 mod errors;
 mod foreign;
 mod own;
 mod safety;
+mod schema;
 mod secrets;
+mod shape;
+mod tables;
+mod toml;
 
 use crate::{Env, Errors, ServerKind, ServerSettings, Settings, parse};
 use std::collections::BTreeMap;
@@ -40,10 +45,13 @@ impl Env for World {
     }
 }
 
-/// Settings of a text that has to be accepted.
+/// Settings of a text that has to be accepted, by the schema too.
 pub(crate) fn good_in(world: &World, text: &str) -> Settings {
     match parse(text, "/etc/p/portcullis.jsonc", world) {
-        Ok(settings) => settings,
+        Ok(settings) => {
+            schema::assert_valid(text);
+            settings
+        }
         Err(errors) => panic!("refused: {errors}"),
     }
 }
@@ -71,6 +79,7 @@ pub(crate) fn errors(text: &str) -> Errors {
 /// The warnings of a text that has to be accepted, without the file's name.
 pub(crate) fn warnings(text: &str) -> Vec<String> {
     let settings = parse(text, "f", &World::default()).unwrap();
+    schema::assert_valid(text);
     settings.warnings.iter().map(ToString::to_string).collect()
 }
 
