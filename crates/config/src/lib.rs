@@ -59,7 +59,7 @@ pub use policy::{Policy, Role};
 pub use schema::schema;
 pub use secret::{Secret, Text};
 pub use server::{Document, RemoteKind, ServerKind, ServerLimits, ServerSettings, Tier, ToolSettings};
-pub use settings::{Settings, Source};
+pub use settings::{Settings, Source, Words};
 pub use state::StateSettings;
 pub use telemetry::{Log, LogFormat, LogLevel, Metrics, Telemetry};
 pub use units::{parse_duration, parse_size};

@@ -12,7 +12,7 @@
 //! as loopback only if all it resolves to is; `localhost`, too.
 
 use crate::error::{ConfigError, Place, Warning};
-use crate::settings::Settings;
+use crate::settings::{Settings, Words};
 use std::net::{IpAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 
@@ -52,20 +52,19 @@ impl Settings {
             format!("other machines can reach {}, and", self.listen)
         };
         let local = format!("listen on 127.0.0.1:{}", self.listen.port);
+        let Words { token, insecure } = self.source.words;
         if self.sse {
             return Err(self.refusal(format!(
-                "{reach} legacy HTTP+SSE (\"sse\") needs a token there even with auth.insecure; \
-                 add one to auth.tokens, set sse to false, or {local}"
+                "{reach} legacy HTTP+SSE (\"sse\") needs a token there in any case; {token}, do without it, or {local}"
             )));
         }
         if !self.auth.insecure {
             return Err(self.refusal(format!(
-                "{reach} nobody is asked who they are; add a token to auth.tokens (make one with \
-                 \"portcullis token new\"), {local}, or set auth.insecure to true if nobody but an \
+                "{reach} nobody is asked who they are; {token}, {local}, or {insecure} if nobody but an \
                  authenticating proxy can reach this address"
             )));
         }
-        warnings.push(self.warning(format!("{reach} nobody is asked who they are, as auth.insecure wants it")));
+        warnings.push(self.warning(format!("{reach} nobody is asked who they are, as it was told")));
         Ok(warnings)
     }
 

@@ -62,11 +62,32 @@ pub struct Source {
     /// The line of `listen`, counted from 1, if it is there. Whoever overrides `listen` from the
     /// command line clears it.
     pub listen_line: Option<usize>,
+    /// What the commands call the settings that a refusal names.
+    pub words: Words,
+}
+
+/// How whoever starts us says what would make an address safe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Words {
+    /// What asks callers for a token, as the object of "add" or "give".
+    pub token: &'static str,
+    /// What listens openly all the same, as the object of "set".
+    pub insecure: &'static str,
+}
+
+impl Default for Words {
+    /// Of a settings file.
+    fn default() -> Self {
+        Self {
+            token: "add a token to auth.tokens (make one with \"portcullis token new\")",
+            insecure: "set auth.insecure to true",
+        }
+    }
 }
 
 impl Default for Source {
     fn default() -> Self {
-        Self { origin: "settings".into(), listen_line: None }
+        Self { origin: "settings".into(), listen_line: None, words: Words::default() }
     }
 }
 
@@ -138,7 +159,7 @@ impl Settings {
             rest: section.get("rest").and_then(|item| item.bool()).unwrap_or(defaults.rest),
             servers,
             warnings: Vec::new(),
-            source: Source { origin: Arc::clone(&reader.origin), listen_line },
+            source: Source { origin: Arc::clone(&reader.origin), listen_line, ..Source::default() },
         };
         // An editor's key.
         section.get("$schema");

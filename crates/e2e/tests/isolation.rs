@@ -236,3 +236,39 @@ async fn count(client: &Client, tool: &str, what: &str) -> u64 {
     let answer = client.call("counters", json!({})).await;
     answer.result()["structuredContent"][tool][what].as_u64().unwrap_or_default()
 }
+
+#[tokio::test]
+async fn what_one_caller_adds_in_its_own_instance_is_there_for_that_caller_alone_and_under_policy() {
+    let mut settings = settings();
+    let tokens = [token("alice", &["all"]), token("bob", &["all"]), token("carol", &["few"])];
+    settings["auth"]["tokens"] = json!(tokens);
+    settings["policy"] = json!({"roles": {
+        "all": {"allow": ["*/*"]},
+        "few": {"allow": ["*/*"], "deny": ["legacy/tool:dynamic_tool"]},
+    }});
+    let house = House::start(settings).await;
+    let session = async |name: &str| {
+        let mut client = house.client("legacy", Some(&secret(name)));
+        client.open(all_capabilities()).await;
+        client
+    };
+    let (alice, bob, carol) = (session("alice").await, session("bob").await, session("carol").await);
+    let has = async |client: &Client| {
+        let list = client.legacy("tools/list", json!({})).await;
+        let tools = list.result()["tools"].as_array().expect("tools").clone();
+        tools.iter().any(|tool| tool["name"] == "dynamic_tool")
+    };
+    let mut stream = Events::of(alice.listen(None).await);
+    for client in [&alice, &carol] {
+        assert_eq!(client.call("test_trigger_tool_change", json!({})).await.status, 200);
+    }
+    let told = stream.next_patiently().await.expect("the change is told");
+    assert_eq!(told["method"], "notifications/tools/list_changed");
+    assert!(has(&alice).await && !has(&bob).await && !has(&carol).await);
+    assert!(alice.call("dynamic_tool", json!({})).await.response().get("result").is_some());
+    for client in [&bob, &carol] {
+        assert_eq!(client.call("dynamic_tool", json!({})).await.error()["code"], -32602);
+    }
+    // Another session of the same principal is another conversation.
+    assert!(!has(&session("alice").await).await);
+}

@@ -6,7 +6,7 @@
 use crate::assemble::Inheritance;
 use crate::plan::{Plan, Read};
 use clap::{ArgAction, Args};
-use config::{Credential, LogLevel, Secret, ServerKind, ServerSettings, Settings, Token};
+use config::{Credential, LogLevel, Secret, ServerKind, ServerSettings, Settings, Token, Words};
 use front::http::rest;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -112,7 +112,8 @@ pub(crate) fn plan(flags: Flags) -> Result<Plan, String> {
     for origin in &origins {
         config::check_origin(origin).map_err(|e| format!("--cors-allow-origins {origin:?} {e}"))?;
     }
-    let level = level(&flags.log_level)?;
+    let named = level(&flags.log_level);
+    let level = named.unwrap_or_default();
     let command = command(&flags)?;
     let change = {
         let (key, insecure) = (key.clone(), flags.insecure);
@@ -120,6 +121,7 @@ pub(crate) fn plan(flags: Flags) -> Result<Plan, String> {
             settings.listen = listen.clone();
             settings.source.listen_line = None;
             settings.source.origin = "--host".into();
+            settings.source.words = Words { token: "give --api-key", insecure: "add --insecure" };
             settings.auth.insecure |= insecure;
             settings.cors_origins.extend(origins.iter().map(|o| o.trim_end_matches('/').to_owned()));
             settings.telemetry.log.level = level;
@@ -159,6 +161,13 @@ pub(crate) fn plan(flags: Flags) -> Result<Plan, String> {
         root,
     };
     plan.welcome.push("documents: http://{address}/docs and http://{address}/openapi.json".into());
+    if named.is_none() {
+        let text = format!(
+            "--log-level {:?} is no level, so it is INFO; there are DEBUG, WARNING, ERROR and CRITICAL",
+            flags.log_level
+        );
+        plan.welcome.push(text);
+    }
     if key.is_none() && !flags.insecure {
         let why = "without --api-key only this machine is served, under its loopback names, and pages of other origins \
                    are refused; give a key to let others in (Open WebUI, for instance)";
@@ -229,13 +238,14 @@ fn prefix(path: &str) -> String {
     if inner.is_empty() { "/".into() } else { format!("/{inner}/") }
 }
 
-fn level(name: &str) -> Result<LogLevel, String> {
+/// The level of that name. `LOG_LEVEL` is a variable that others set, too: what is none is no error.
+fn level(name: &str) -> Option<LogLevel> {
     match name.to_ascii_uppercase().as_str() {
-        "DEBUG" => Ok(LogLevel::Debug),
-        "INFO" => Ok(LogLevel::Info),
-        "WARNING" | "WARN" => Ok(LogLevel::Warn),
-        "ERROR" | "CRITICAL" => Ok(LogLevel::Error),
-        _ => Err(format!("--log-level {name:?} is no level; write DEBUG, INFO, WARNING, ERROR or CRITICAL")),
+        "DEBUG" => Some(LogLevel::Debug),
+        "INFO" => Some(LogLevel::Info),
+        "WARNING" | "WARN" => Some(LogLevel::Warn),
+        "ERROR" | "CRITICAL" => Some(LogLevel::Error),
+        _ => None,
     }
 }
 
@@ -328,7 +338,6 @@ mod tests {
             (&[], "nothing to serve"),
             (&["--"], "nothing to serve"),
             (&["--env", "secret", "--", "x"], "NAME=VALUE"),
-            (&["--log-level", "LOUD", "--", "x"], "is no level"),
         ] {
             let refused = read(line).err().unwrap_or_else(|| panic!("{line:?} is not refused"));
             assert!(refused.contains(said), "{line:?}: {refused}");

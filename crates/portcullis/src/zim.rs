@@ -5,7 +5,7 @@
 
 use crate::plan::Plan;
 use clap::{Args, ValueEnum};
-use config::{Credential, LogLevel, Secret, ServerKind, ServerSettings, Settings, Token};
+use config::{Credential, LogLevel, Secret, ServerKind, ServerSettings, Settings, Token, Words};
 use std::path::PathBuf;
 
 /// openzim-mcp's flags.
@@ -84,6 +84,10 @@ fn plan_with(
     let listen = if host.contains(':') { format!("[{host}]:{}", flags.port) } else { format!("{host}:{}", flags.port) };
     settings.listen = listen.parse().map_err(|e: config::Invalid| format!("OPENZIM_MCP_HOST {host:?} {e}"))?;
     settings.source.origin = "OPENZIM_MCP_HOST (--host)".into();
+    settings.source.words = Words {
+        token: "set OPENZIM_MCP_AUTH_TOKEN (make one with \"portcullis token new\")",
+        insecure: "set OPENZIM_MCP_INSECURE_DISABLE_AUTH to true",
+    };
     settings.sse = flags.transport == Transport::Sse;
     if let Some(token) = variable("AUTH_TOKEN") {
         let token = token.trim();
