@@ -25,7 +25,7 @@ use http::header::{self, HeaderMap};
 use http::{Method, Request, StatusCode};
 use ipnet::IpNet;
 use mcp::{Era, Incoming, Limits, Message, Raw, Revision};
-use respond::{Answer, Refusal, Surface};
+use respond::{Answer, Credentials, Refusal, Surface};
 use rest::What;
 pub use server::{Server, serve};
 use sessions::Sessions;
@@ -195,7 +195,12 @@ impl Http {
         let address = client_address(peer, request.headers(), &settings.trusted_proxies);
         let path = request.uri().path().to_owned();
         let place = self.place(&path, settings);
-        let surface = if matches!(place, Some(Place::Rest(_))) { Surface::Rest } else { Surface::Mcp };
+        // Where REST is served, an address that leads nowhere is a tool that is not there.
+        let surface = match place {
+            Some(Place::Rest(_)) => Surface::Rest,
+            None if settings.rest.is_some() => Surface::Rest,
+            _ => Surface::Mcp,
+        };
         let is_rest = |allows: fn(&rest::Settings) -> bool| {
             surface == Surface::Rest && settings.rest.as_ref().is_some_and(allows)
         };
@@ -267,7 +272,8 @@ impl Http {
             Some(Place::Rest(place)) => (place.to.clone(), Place::Rest(place)),
         };
         // The page that asks for a token says nothing about who is there.
-        let says_nothing = matches!(&place, Place::Rest(rest::Place { what: What::Docs(_) | What::Asset(_), .. }));
+        let says_nothing =
+            matches!(&place, Place::Rest(rest::Place { what: What::Docs(_) | What::Asset(_) | What::Moved(_), .. }));
         if let Destination::One(name) = &destination
             && !says_nothing
             && !self.gate.has(name, &principal)
@@ -354,6 +360,8 @@ impl Http {
         }
         let (to, last) = match second {
             None => (Destination::All, first),
+            // No server is called that: these are tools with the names of other addresses.
+            Some(_) if first == "tools" => return None,
             Some(last) => (Destination::One(first.into()), last),
         };
         match last {
@@ -370,10 +378,9 @@ impl Http {
             (Some(value), None) => value.to_str().ok(),
             _ => None,
         };
-        let password = if takes_basic { header.and_then(gate::basic_password) } else { None };
-        let token = password.as_deref().or_else(|| header.and_then(gate::bearer));
-        self.gate.admit(Front::Http, Some(address), token).map_err(|refusal| match refusal {
-            gate::Refusal::Unauthorized { presented } => Refusal::Unauthorized { presented },
+        let shown = Credentials::of(header, takes_basic);
+        self.gate.admit(Front::Http, Some(address), shown.token()).map_err(|refusal| match refusal {
+            gate::Refusal::Unauthorized { .. } => Refusal::Unauthorized { shown: shown.kind(), takes_basic },
             gate::Refusal::Limited { retry_after } => Refusal::Limited { retry_after },
         })
     }
@@ -390,7 +397,9 @@ impl Http {
         // but not without an Origin.
         let untyped = arrival.front == Front::Rest && kind.is_empty() && !arrival.headers.contains_key(header::ORIGIN);
         let nothing = arrival.front == Front::Rest && http_body::Body::is_end_stream(&body);
-        if !(kind.eq_ignore_ascii_case("application/json") || untyped || nothing) {
+        let kind = kind.to_ascii_lowercase();
+        let related = arrival.front == Front::Rest && kind.starts_with("application/") && kind.ends_with("+json");
+        if !(kind == "application/json" || related || untyped || nothing) {
             return Err(Refusal::MediaType);
         }
         body::read(body, settings.body_limit, settings.body_deadline).await.map_err(|bad| match bad {

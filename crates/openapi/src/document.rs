@@ -42,6 +42,8 @@ impl Info {
 pub struct Document {
     info: Info,
     base: Option<String>,
+    /// What stands before the names of servers in paths; no slash at its end.
+    prefix: String,
     is_secured: bool,
     tags: Writer,
     paths: Writer,
@@ -63,6 +65,7 @@ impl Document {
         Self {
             info,
             base: None,
+            prefix: String::new(),
             is_secured: false,
             tags: Writer::default(),
             paths: Writer::default(),
@@ -72,6 +75,13 @@ impl Document {
             names,
             patterns: Patterns::default(),
         }
+    }
+
+    /// Servers are below `prefix`, a path without a slash at its end. Called before they are added.
+    #[must_use]
+    pub fn with_prefix(mut self, prefix: &str) -> Self {
+        self.prefix = prefix.to_owned();
+        self
     }
 
     /// Paths are below `base`, a path or a whole uri. Called before tools are added.
@@ -109,7 +119,7 @@ impl Document {
 
     fn tool(&mut self, server: Option<&str>, tool: &Raw) {
         let Some(name) = tool.get_text("name") else { return };
-        let folder = server.map(|s| format!("/{}", route::segment(s))).unwrap_or_default();
+        let folder = server.map(|s| format!("{}/{}", self.prefix, route::segment(s))).unwrap_or_default();
         let path = format!("{folder}{}", route::path(&name));
         if !self.taken_paths.insert(path.clone()) {
             return;

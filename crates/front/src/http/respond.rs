@@ -22,7 +22,7 @@ pub(crate) enum Surface {
 /// What a front refuses before it is a request.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    Unauthorized { presented: bool },
+    Unauthorized { shown: Shown, takes_basic: bool },
     Limited { retry_after: Duration },
     Host,
     Origin,
@@ -34,6 +34,63 @@ pub(crate) enum Refusal {
     TooSlow,
     BrokenBody,
     Unavailable,
+}
+
+/// What an `Authorization` header shows.
+pub(crate) enum Credentials<'h> {
+    /// There is none, or an empty one.
+    Nothing,
+    /// A bearer token.
+    Token(&'h str),
+    /// The password of `Basic`, where that counts.
+    Password(String),
+    BrokenBasic,
+    OtherScheme,
+}
+
+/// The same without the secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    Nothing,
+    Token,
+    Password,
+    BrokenBasic,
+    OtherScheme,
+}
+
+impl<'h> Credentials<'h> {
+    pub(crate) fn of(header: Option<&'h str>, takes_basic: bool) -> Self {
+        let Some(header) = header.filter(|header| !header.trim().is_empty()) else { return Self::Nothing };
+        if let Some(token) = gate::bearer(header) {
+            return Self::Token(token);
+        }
+        let scheme = header.trim().split(' ').next().unwrap_or_default();
+        if scheme.eq_ignore_ascii_case("bearer") {
+            return Self::Nothing;
+        }
+        if !(takes_basic && scheme.eq_ignore_ascii_case("basic")) {
+            return Self::OtherScheme;
+        }
+        gate::basic_password(header).map_or(Self::BrokenBasic, Self::Password)
+    }
+
+    pub(crate) fn token(&self) -> Option<&str> {
+        match self {
+            Self::Token(token) => Some(token),
+            Self::Password(password) => Some(password),
+            Self::Nothing | Self::BrokenBasic | Self::OtherScheme => None,
+        }
+    }
+
+    pub(crate) const fn kind(&self) -> Shown {
+        match self {
+            Self::Nothing => Shown::Nothing,
+            Self::Token(_) => Shown::Token,
+            Self::Password(_) => Shown::Password,
+            Self::BrokenBasic => Shown::BrokenBasic,
+            Self::OtherScheme => Shown::OtherScheme,
+        }
+    }
 }
 
 impl Refusal {
@@ -65,10 +122,10 @@ impl Refusal {
 
     fn into_mcp(self) -> Answer {
         match self {
-            Self::Unauthorized { presented } => {
+            Self::Unauthorized { shown, .. } => {
                 let mut response =
                     json(StatusCode::UNAUTHORIZED, &Raw::of(&serde_json::json!({"error": "unauthorized"})));
-                let challenge = if presented {
+                let challenge = if matches!(shown, Shown::Token | Shown::Password) {
                     "Bearer realm=\"portcullis\", error=\"invalid_token\""
                 } else {
                     "Bearer realm=\"portcullis\""
@@ -125,12 +182,19 @@ impl Refusal {
     fn into_rest(self) -> Answer {
         let detail = |status: StatusCode, text: &str| json(status, &Raw::of(&serde_json::json!({ "detail": text })));
         match self {
-            Self::Unauthorized { presented: false } => {
-                let mut response = detail(StatusCode::UNAUTHORIZED, "Missing or invalid Authorization header");
-                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            Self::Unauthorized { shown: Shown::Token, .. } => detail(StatusCode::FORBIDDEN, "Invalid API key"),
+            Self::Unauthorized { shown: Shown::Password, .. } => detail(StatusCode::FORBIDDEN, "Invalid credentials"),
+            Self::Unauthorized { shown, takes_basic } => {
+                let text = match shown {
+                    Shown::BrokenBasic => "Invalid Basic Authentication format",
+                    Shown::OtherScheme if takes_basic => "Unsupported authorization method",
+                    _ => "Missing or invalid Authorization header",
+                };
+                let challenge = if takes_basic { "Bearer, Basic" } else { "Bearer" };
+                let mut response = detail(StatusCode::UNAUTHORIZED, text);
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
                 response
             }
-            Self::Unauthorized { presented: true } => detail(StatusCode::FORBIDDEN, "Invalid API key"),
             Self::Limited { retry_after } => {
                 let mut response = detail(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests");
                 set_retry_after(&mut response, retry_after);

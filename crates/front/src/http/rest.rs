@@ -70,6 +70,8 @@ pub(super) enum What {
     Document,
     /// The page that shows the document; so many folders below the root.
     Docs(usize),
+    /// Another address of the page, which is there, seen from here.
+    Moved(&'static str),
     /// A file of that page.
     Asset(&'static str),
 }
@@ -82,8 +84,8 @@ impl Place {
         let path = path.strip_prefix('/')?;
         let what = match path {
             "openapi.json" => Some(What::Document),
-            "docs" | "docs/" => Some(What::Docs(0)),
-            _ => docs::asset(path).map(What::Asset),
+            "docs" => Some(What::Docs(0)),
+            _ => moved(path).map(What::Moved).or_else(|| docs::asset(path).map(What::Asset)),
         };
         if let Some(what) = what {
             return Some(Self { to: all(), what });
@@ -95,10 +97,13 @@ impl Place {
         let (server, rest) = below.split_once('/')?;
         let what = match rest {
             "openapi.json" => What::Document,
-            "docs" | "docs/" => What::Docs(
+            "docs" => What::Docs(
                 1 + settings.prefix.trim_matches('/').matches('/').count() + usize::from(settings.prefix.len() > 1),
             ),
-            _ => What::Tool(tool(rest)?),
+            _ => match moved(rest) {
+                Some(to) => What::Moved(to),
+                None => What::Tool(tool(rest)?),
+            },
         };
         Some(Self { to: Destination::One(server.into()), what })
     }
@@ -106,10 +111,19 @@ impl Place {
     /// Whether it is served to whoever asks, because it says nothing.
     pub(super) const fn is_public(&self, settings: &Settings) -> bool {
         match self.what {
-            What::Docs(_) | What::Asset(_) => true,
+            What::Docs(_) | What::Asset(_) | What::Moved(_) => true,
             What::Document => settings.public_documents,
             What::Tool(_) => false,
         }
+    }
+}
+
+/// Where mcpo has a page, too, or a slash stands at the end, which links of the page would count.
+fn moved(path: &str) -> Option<&'static str> {
+    match path {
+        "redoc" => Some("docs"),
+        "docs/" | "redoc/" => Some("../docs"),
+        _ => None,
     }
 }
 
@@ -124,6 +138,7 @@ impl Rest {
         match what {
             What::Docs(depth) => docs::page(*depth),
             What::Asset(name) => docs::file(name),
+            What::Moved(to) => docs::moved(to),
             What::Document | What::Tool(_) => self.documents.get(arrival, settings).await,
         }
     }
@@ -182,6 +197,8 @@ mod tests {
             ("/x/tools%2Fy", "x", tool("tools/y")),
             ("/openapi.json", "", What::Document),
             ("/docs", "", What::Docs(0)),
+            ("/redoc", "", What::Moved("docs")),
+            ("/time/docs/", "time", What::Moved("../docs")),
         ] {
             assert_eq!(of(path, &settings), Some((server.into(), what)), "{path}");
         }

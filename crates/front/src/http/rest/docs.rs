@@ -43,6 +43,13 @@ pub(super) fn page(depth: usize) -> Answer {
     response
 }
 
+/// The page is at another address, relative to this one.
+pub(super) fn moved(to: &'static str) -> Answer {
+    let mut response = respond::empty(StatusCode::TEMPORARY_REDIRECT);
+    response.headers_mut().insert(header::LOCATION, HeaderValue::from_static(to));
+    response
+}
+
 /// A file of the page.
 pub(super) fn file(name: &str) -> Answer {
     let bundled = |wanted: &SwaggerUiStaticFile| {

@@ -88,8 +88,9 @@ fn render(to: &Destination, offers: &[Offer], settings: &Settings, secured: bool
                 version: env!("CARGO_PKG_VERSION").into(),
                 description: "All servers behind this gateway.".into(),
             });
-            let url = format!("{base}{prefix}");
-            let mut document = secure(Document::new(info)).served_at(if url.is_empty() { "/" } else { &url });
+            // The prefix is in the paths: not all clients read where a document is served.
+            let url = if base.is_empty() { "/" } else { base };
+            let mut document = secure(Document::new(info)).served_at(url).with_prefix(prefix);
             for offer in offers {
                 let about = Info::of(&offer.server, &offer.about);
                 document.server(&offer.server, &about.description, offer.tools.iter().map(|tool| &tool.raw));
