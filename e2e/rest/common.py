@@ -77,11 +77,15 @@ class Answer:
     """An answer over HTTP."""
 
     def __init__(self, response, body):
-        self.status, self.headers, self.text = response.status, response.headers, body.decode()
+        self.status, self.headers, self.body = response.status, response.headers, body
+
+    @property
+    def text(self):
+        return self.body.decode(errors="replace")
 
     @property
     def json(self):
-        return json.loads(self.text)
+        return json.loads(self.body)
 
     def __repr__(self):
         return f"{self.status} {self.text[:600]}"
