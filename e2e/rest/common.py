@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
-from house import CACHE, MODULES, NODE, PORTCULLIS, ROOT, House, wait_for  # noqa: E402
+from house import CACHE, MODULES, NODE, PORTCULLIS, House, wait_for  # noqa: E402
 
 TOKEN = "token-of-the-judges-0123456789abcdef"
 SEPARATOR = " · "
@@ -230,8 +230,8 @@ def main():
         documents_are_there(serve, "/time/openapi.json", "/everything/openapi.json", key=TOKEN)
         documents_are_there(single, "/openapi.json", key=TOKEN)
         documents_are_there(public, "/openapi.json")
-        where = {"serve": serve.address, "strict": single.address, "public": public.address, "token": TOKEN}
-        print(json.dumps({**where, "root": str(ROOT)}), flush=True)
+        counts = {name: len(tools(serve.address, f"/{name}/mcp")) for name in servers}
+        print(json.dumps({"serve": serve.address, "strict": single.address, "open": public.address, "token": TOKEN, "tools": counts}), flush=True)
         sys.stdin.read()
 
 
