@@ -93,4 +93,4 @@ node
 python py1 "$py1"
 python py2 "$py2"
 python py3 "$py3"
-need 'command -v chromium' chromium
+need '[ -x "${CHROMIUM:-/usr/bin/chromium}" ]' chromium

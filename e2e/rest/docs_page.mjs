@@ -20,6 +20,7 @@ const { chromium } = (await import(pathToFileURL(join(CACHE, "node", "node_modul
 const begun = performance.now();
 const failures = [];
 let passed = 0;
+const gaps = JSON.parse(readFileSync(join(HERE, "known-gaps.json"))).filter((gap) => gap.script === "docs page");
 
 const line = (name, why) => {
   if (why === undefined) {
@@ -27,7 +28,8 @@ const line = (name, why) => {
     console.log(`ok   docs page · ${name}`);
   } else {
     failures.push(`docs page · ${name}: ${why}`);
-    console.log(`FAIL ${failures.at(-1)}`);
+    const isKnown = gaps.some((gap) => new RegExp(gap.check).test(failures.at(-1)));
+    console.log(`${isKnown ? "gap " : "FAIL"} ${failures.at(-1)}`);
   }
 };
 
@@ -41,9 +43,8 @@ const check = async (name, run) => {
   }
 };
 
-/** The lines of known-gaps.json that are ours; one that fits nothing any more is a failure. */
+/** The sum. A line of known-gaps.json that fits nothing any more is a failure. */
 const end = () => {
-  const gaps = JSON.parse(readFileSync(join(HERE, "known-gaps.json"))).filter((gap) => gap.script === "docs page");
   const known = new Set();
   let stale = 0;
   for (const gap of gaps) {

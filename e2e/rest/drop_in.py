@@ -602,6 +602,9 @@ def open_webui(report, stack):
         kinds = [line[6:].strip() for line in answer.text.splitlines() if line.startswith("event:")]
         assert kinds[-1] == "result" and kinds.count("progress") >= 1, answer
     report.check("Accept: text/event-stream gives progress as events", events)
+    for accept in ("*/*", "application/json", "text/html, */*;q=0.8", "application/json, text/event-stream;q=0"):
+        report.check(f"Accept: {accept} gives JSON", expect(
+            several, "POST", "/everything/echo", 200, "Echo: x", sent={"message": "x"}, key=KEY, headers={"Accept": accept}, content_type="application/json"))
 
 
 def check_tool_call(house, found, path, method, operation):

@@ -19,7 +19,7 @@ from common import CACHE, EVERYTHING, HERE, TIME, TOKEN, Report, Serve, document
 # For each of the two servers; both run at once.
 SECONDS = 40
 SEED = 20_261_125
-FEWEST_CASES = 30
+FEWEST_CASES = 20
 # Without a body, trigger-long-running-operation takes the ten seconds of its default.
 SLOWEST = 12
 # What there is nothing to judge by: the tools have no links between them, no state, no headers of their own.
@@ -76,8 +76,7 @@ def content(found):
     return found or ""
 
 
-def check_operation(made, cases, failures, label, name):
-    assert cases[label] >= FEWEST_CASES, f"only {cases[label]} requests were made"
+def check_operation(made, failures, label, name):
     assert made[label][name], "it was not made"
     found = failures.get((label, name), [])
     assert not found, f"{len(found)} of {made[label][name]}: {found[0]}"
@@ -92,12 +91,13 @@ def main():
         runs = pool.map(lambda server: run(house.address, server, folder), servers)
         for server, (events, code, printed) in zip(servers, runs):
             made, cases, failures = collect(events)
-            report.check(f"{server}: every tool was tried", lambda: equal(set(made), expected[server]))
+            report.check(f"{server}: every tool was tried", lambda: equal({label for label in cases if cases[label] >= FEWEST_CASES}, expected[server]))
             for label in sorted(expected[server]):
                 names = sorted(REQUIRED | {name for name in made[label]})
                 for name in names:
                     title = f"{server} {label}: {name} ({made[label][name]} times)"
-                    report.check(title, lambda: check_operation(made, cases, failures, label, name))
+                    report.check(title, lambda: check_operation(made, failures, label, name))
+
             def ended():
                 # 1 is for failures; they have lines of their own.
                 assert code == (1 if failures else 0), f"it ended with the code {code}: {printed[-1500:]}"
