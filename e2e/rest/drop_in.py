@@ -363,6 +363,10 @@ def cors(report, stack):
         report.check(f"--cors-allow-origins, {kind}: a preflight of it passes", expect(house, "OPTIONS", "/text", 204, headers=preflight, access_control_allow_origin=ours))
         report.check(f"--cors-allow-origins, {kind}: a foreign page may not", expect(
             house, "POST", "/text", 403, sent={}, key=key, headers={"Origin": FOREIGN}, access_control_allow_origin=None))
+    # A browser sends the Origin with every POST, also with those of the page at /docs.
+    own = {"Host": "mcp.example:8000", "Origin": "http://mcp.example:8000"}
+    report.check("--cors-allow-origins, with a key: the gateway's own page may call, whatever its host is called", expect(
+        keyed, "POST", "/text", 200, sent={}, key=KEY, headers=own))
 
 
 # Files of servers, prefixes and proxies (1.3, 1.4).
