@@ -37,9 +37,12 @@ class House:
         settings = {"listen": "127.0.0.1:0", **settings}
         self.config.write_text(json.dumps(settings))
 
+    def command(self):
+        return [str(self.binary), "serve", "--config", str(self.config)]
+
     def start(self):
         self.process = subprocess.Popen(
-            [str(self.binary), "serve", "--config", str(self.config)],
+            self.command(),
             stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, text=True, env=self.env, cwd=self.path,
         )
         found = threading.Event()

