@@ -215,9 +215,7 @@ impl Duplex {
             };
             match event {
                 Event::Done(reply) => {
-                    if reply.is_ok() && session.after(&request) {
-                        session.watch(&exchange, self.teller());
-                    }
+                    let reply = settled(session, &request, &exchange, self.teller(), reply);
                     return self.send(&frame::legacy_response(id, request.method.as_str(), &reply)).await;
                 }
                 event => {
@@ -356,10 +354,7 @@ impl Duplex {
                                         },
                                     }
                                 };
-                                if reply.is_ok() && session.after(&request) {
-                                    session.watch(&exchange, self.teller());
-                                }
-                                reply
+                                settled(&session, &request, &exchange, self.teller(), reply)
                             }
                         },
                         Err(error) => Err(error),
@@ -391,6 +386,17 @@ impl Duplex {
         let all = async { while calls.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(grace, all).await;
     }
+}
+
+/// The reply, once what it changes about the session is in force.
+fn settled(
+    session: &Arc<Session>,
+    request: &Request,
+    exchange: &Exchange,
+    tell: impl crate::session::Tell,
+    reply: Result<gate::Reply, Error>,
+) -> Result<gate::Reply, Error> {
+    reply.and_then(|reply| session.settle(request, exchange, tell).map(|()| reply))
 }
 
 /// Names a session that lives and ends with its connection.

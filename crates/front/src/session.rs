@@ -4,8 +4,8 @@
 use futures_util::{FutureExt as _, StreamExt as _};
 use gate::{Asking, Exchange, Front, Guarded, Principal, Watch};
 use mcp::{
-    Capabilities, Change, Era, ErrorObject, Id, Interest, Level, Method, Note, Question, Raw, Reply as QuestionReply,
-    Request, Revision, Target, message,
+    Capabilities, Change, Era, Error, ErrorObject, Id, Interest, Level, Method, Note, Question, Raw,
+    Reply as QuestionReply, Request, Revision, Target, message,
 };
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -28,6 +28,8 @@ pub(crate) struct Session {
     tasks: Mutex<JoinSet<()>>,
     /// Told when the client wants to know of other changes.
     interest_changed: Arc<Notify>,
+    /// Held while a watch takes the place of another, so that the newer interest is the one in force.
+    watching: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -82,6 +84,7 @@ impl Session {
             next_question: AtomicI64::new(1),
             tasks: Mutex::default(),
             interest_changed: Arc::default(),
+            watching: Mutex::default(),
         })
     }
 
@@ -178,22 +181,44 @@ impl Session {
         }
     }
 
-    /// What a request that succeeded changes about the session. True if other things are to be watched.
-    pub(crate) fn after(&self, request: &Request) -> bool {
-        let mut state = self.state();
-        match (&request.method, &request.target) {
-            (Method::SetLevel, _) => {
-                let before = state.level;
-                state.level = request.params.get("level").and_then(|l| Level::parse(&l));
-                // From the first level on, a server may be another instance.
-                before.is_none() && state.watching.is_some()
+    /// What a request that succeeded changes about the session. An error if that cannot be.
+    pub(crate) fn settle(
+        self: &Arc<Self>,
+        request: &Request,
+        exchange: &Exchange,
+        tell: impl Tell,
+    ) -> Result<(), Error> {
+        let too_many =
+            || Error::Limited { what: "too many resources are watched", retry_after: Duration::from_secs(10) };
+        let watches_else = {
+            let mut state = self.state();
+            match (&request.method, &request.target) {
+                (Method::SetLevel, _) => {
+                    let before = state.level;
+                    state.level = request.params.get("level").and_then(|l| Level::parse(&l));
+                    // From the first level on, a server may be another instance.
+                    before.is_none() && state.watching.is_some()
+                }
+                (Method::ResourcesSubscribe, Target::Resource(uri)) => {
+                    if state.uris.len() >= MOST_URIS && !state.uris.contains(uri) {
+                        return Err(too_many());
+                    }
+                    state.uris.insert(uri.clone())
+                }
+                (Method::ResourcesUnsubscribe, Target::Resource(uri)) => state.uris.remove(uri),
+                _ => false,
             }
-            (Method::ResourcesSubscribe, Target::Resource(uri)) if state.uris.len() < MOST_URIS => {
-                state.uris.insert(uri.clone())
-            }
-            (Method::ResourcesUnsubscribe, Target::Resource(uri)) => state.uris.remove(uri),
-            _ => false,
+        };
+        if !watches_else {
+            return Ok(());
         }
+        let watched = self.watch(exchange, tell);
+        if watched.is_err()
+            && let (Method::ResourcesSubscribe, Target::Resource(uri)) = (&request.method, &request.target)
+        {
+            self.state().uris.remove(uri);
+        }
+        watched
     }
 
     /// Runs a task for as long as the session lasts.
@@ -206,8 +231,10 @@ impl Session {
     /// Tells of changes of lists from now on.
     pub(crate) fn watch_lists(self: &Arc<Self>, exchange: &Exchange, tell: impl Tell) {
         let before = std::mem::replace(&mut self.state().wants_lists, true);
-        if !before || !self.is_watching() {
-            self.watch(exchange, tell);
+        if (!before || !self.is_watching())
+            && let Err(error) = self.watch(exchange, tell)
+        {
+            tracing::info!(%error, "a client gets no changes");
         }
     }
 
@@ -223,28 +250,24 @@ impl Session {
     /// Tells of changes of what the client wants to know of by now: of all that happen after this
     /// returns. A session has one watch for all of it, which another replaces when that is something
     /// else.
-    pub(crate) fn watch(self: &Arc<Self>, exchange: &Exchange, tell: impl Tell) {
+    fn watch(self: &Arc<Self>, exchange: &Exchange, tell: impl Tell) -> Result<(), Error> {
+        let _watching = self.watching.lock().unwrap_or_else(PoisonError::into_inner);
         let replaces = self.is_watching();
         // What a session can be asked and wants to be told decides which instances of a server are
         // its own.
         let (capabilities, log_level) = (self.capabilities.clone(), self.state().level);
         let exchange = Arc::new(Exchange { capabilities, log_level, ..exchange.clone() });
-        let watch = match self.guarded.watch(self.interest(), &exchange, replaces) {
-            Ok(watch) => watch,
-            Err(error) => {
-                tracing::info!(%error, "a client gets no changes");
-                return;
-            }
-        };
+        let watch = self.guarded.watch(self.interest(), &exchange, replaces)?;
         if replaces {
             self.state().next_watch = Some(watch);
             self.interest_changed.notify_one();
-            return;
+            return Ok(());
         }
         let task = self.spawn(follow(Arc::downgrade(self), Arc::clone(&self.interest_changed), watch, tell));
         let mut state = self.state();
         state.watching = Some(task);
         state.next_watch = None;
+        Ok(())
     }
 
     fn is_watching(&self) -> bool {

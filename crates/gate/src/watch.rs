@@ -9,6 +9,7 @@ use crate::route::{Destination, items};
 use futures_core::Stream;
 use futures_util::StreamExt as _;
 use futures_util::stream::{FuturesUnordered, SelectAll};
+use mcp::watchers::{self, Changes, Teller};
 use mcp::{Change, Error, Interest, Method, Raw};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -16,19 +17,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::mpsc;
 use tokio::sync::watch::Receiver;
 use tokio::task::AbortHandle;
 
 /// Changes of lists that come within this time are told once.
 const COALESCE: Duration = Duration::from_millis(100);
-/// How many changes wait for a slow reader. Lists are told once however often they change; an
-/// update that finds no room ends the watch, and the caller reads anew.
-const WAITING: usize = 256;
-
 /// Changes for one caller. Ends when the caller's token goes. Dropping it ends the interest.
 pub struct Watch {
-    changes: mpsc::Receiver<Change>,
+    changes: Changes,
     task: AbortHandle,
     _place: Place,
     _count: Count,
@@ -52,7 +48,7 @@ impl Stream for Watch {
     type Item = Change;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Change>> {
-        self.changes.poll_recv(cx)
+        Pin::new(&mut self.changes).poll_next(cx)
     }
 }
 
@@ -74,12 +70,12 @@ impl Guarded {
             .ok_or(Error::Limited { what: "too many streams of changes", retry_after: Duration::from_secs(10) })?;
         let metrics = self.gate.metrics();
         metrics.watches.inc();
-        let (sender, changes) = mpsc::channel(WAITING);
+        let (teller, changes) = watchers::pair(interest.clone());
         // From here on nothing is missed: the caller is told that it is watched when this returns.
-        let before = view(&self.gate, &self.to, exchange);
+        let before = if interest.has_lists() { view(&self.gate, &self.to, exchange) } else { View::default() };
         let first = Updates::of(&self.gate, &self.to, &interest, exchange);
         let watching =
-            watch(Arc::clone(&self.gate), self.to.clone(), interest, Arc::clone(exchange), sender, before, first);
+            watch(Arc::clone(&self.gate), self.to.clone(), interest, Arc::clone(exchange), teller, before, first);
         let task = tokio::spawn(watching).abort_handle();
         Ok(Watch { changes, task, _place: place, _count: Count(metrics.watches.clone()) })
     }
@@ -96,7 +92,7 @@ impl Guarded {
 }
 
 /// What a caller sees of the three lists, as numbers to compare.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct View {
     tools: u64,
     prompts: u64,
@@ -165,7 +161,7 @@ async fn watch(
     to: Destination,
     interest: Interest,
     mut exchange: Arc<Exchange>,
-    out: mpsc::Sender<Change>,
+    teller: Teller,
     mut before: View,
     first: Updates,
 ) {
@@ -179,7 +175,8 @@ async fn watch(
         let Updates { mut updates, mut versions } =
             first.take().unwrap_or_else(|| Updates::of(&gate, &to, &interest, &exchange));
         // What changed before we looked at the versions, and what other roles change.
-        let mut looking = Some(Box::pin(look(Arc::clone(&gate), to.clone(), Arc::clone(&exchange))));
+        let looks = || Box::pin(look(Arc::clone(&gate), to.clone(), Arc::clone(&exchange)));
+        let mut looking = interest.has_lists().then(looks);
         let mut changed_meanwhile = false;
         loop {
             let mut changed: FuturesUnordered<_> = versions.iter_mut().map(Receiver::changed).collect();
@@ -202,17 +199,11 @@ async fn watch(
             tokio::select! {
                 after = seen => {
                     looking = None;
-                    if tell(&mut before, after, &interest, &out).await.is_err() {
-                        return;
-                    }
+                    tell(&mut before, after, &teller);
                 }
                 () = any_change => changed_meanwhile = true,
                 Some(change) = updates.next(), if !updates.is_empty() => match change {
-                    Change::Updated(_) => {
-                        if out.try_send(change).is_err() {
-                            return;
-                        }
-                    }
+                    Change::Updated(_) => drop(teller.tell(&change)),
                     _ => changed_meanwhile = true,
                 },
                 reload = reloads.changed() => {
@@ -221,33 +212,27 @@ async fn watch(
                     }
                     break;
                 }
-                () = out.closed() => return,
+                () = teller.unread() => return,
             }
-            if changed_meanwhile && looking.is_none() {
+            if changed_meanwhile && looking.is_none() && interest.has_lists() {
                 changed_meanwhile = false;
-                looking = Some(Box::pin(look(Arc::clone(&gate), to.clone(), Arc::clone(&exchange))));
+                looking = Some(looks());
             }
         }
     }
 }
 
-/// The watch is not read any more.
-struct Unread;
-
 /// Tells in which lists two views differ.
-async fn tell(before: &mut View, after: View, interest: &Interest, out: &mpsc::Sender<Change>) -> Result<(), Unread> {
+fn tell(before: &mut View, after: View, teller: &Teller) {
     let told = [
-        (interest.tools && before.tools != after.tools, Change::Tools),
-        (interest.prompts && before.prompts != after.prompts, Change::Prompts),
-        (interest.resources && before.resources != after.resources, Change::Resources),
+        (before.tools != after.tools, Change::Tools),
+        (before.prompts != after.prompts, Change::Prompts),
+        (before.resources != after.resources, Change::Resources),
     ];
     *before = after;
-    for (differs, change) in told {
-        if differs {
-            out.send(change).await.map_err(|_| Unread)?;
-        }
+    for (_, change) in told.iter().filter(|(differs, _)| *differs) {
+        teller.tell(change);
     }
-    Ok(())
 }
 
 /// The notification that tells of a change; nothing for what clients are not told.

@@ -26,15 +26,13 @@ use crate::request::{Level, Note, Request, Target};
 use crate::server::{
     About, Answer, Answering, Change, Interest, Server, ServerCapabilities, State, Tier, ToolTraits, Watching,
 };
-use futures_core::Stream;
+use crate::watchers::Watchers;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeSet, HashMap};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
-use tokio::sync::mpsc;
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type ToolFn<S> = Box<dyn Fn(Arc<S>, Raw, Call) -> Boxed<Result<Raw, Fail>> + Send + Sync>;
@@ -512,69 +510,6 @@ impl<S: Send + Sync + 'static> Server for Builtin<S> {
 
     fn watch(self: Arc<Self>, interest: Interest, _call: Call) -> Watching {
         Box::pin(self.watchers.watch(interest))
-    }
-}
-
-/// Who wants to know of changes: for servers that find out about changes themselves.
-#[derive(Default)]
-pub struct Watchers(Mutex<Vec<Watcher>>);
-
-struct Watcher {
-    interest: Interest,
-    changes: mpsc::Sender<Change>,
-}
-
-/// How many changes wait for a watcher. One that lags further behind is told again later by the
-/// next change of the same kind; lists are read anew anyway.
-const WAITING: usize = 64;
-
-impl Watchers {
-    /// Changes of this interest from now on.
-    pub fn watch(&self, interest: Interest) -> impl Stream<Item = Change> + Send + use<> {
-        let (changes, receiver) = mpsc::channel(WAITING);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Watcher { interest, changes });
-        Changes(receiver)
-    }
-
-    /// Tells everybody whom it concerns.
-    pub fn tell(&self, change: &Change) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|watcher| {
-            if watcher.interest.covers(change) {
-                !matches!(watcher.changes.try_send(change.clone()), Err(mpsc::error::TrySendError::Closed(_)))
-            } else {
-                !watcher.changes.is_closed()
-            }
-        });
-    }
-
-    /// The uris that somebody watches now.
-    pub fn uris(&self) -> BTreeSet<String> {
-        let mut watchers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        watchers.retain(|w| !w.changes.is_closed());
-        watchers.iter().flat_map(|w| w.interest.uris.iter().cloned()).collect()
-    }
-}
-
-impl Interest {
-    /// Whether this change is wanted.
-    pub fn covers(&self, change: &Change) -> bool {
-        match change {
-            Change::Tools => self.tools,
-            Change::Prompts => self.prompts,
-            Change::Resources => self.resources,
-            Change::Updated(uri) => self.uris.iter().any(|u| u == uri),
-            Change::About => self.tools || self.prompts || self.resources,
-        }
-    }
-}
-
-struct Changes(mpsc::Receiver<Change>);
-
-impl Stream for Changes {
-    type Item = Change;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Change>> {
-        self.0.poll_recv(cx)
     }
 }
 

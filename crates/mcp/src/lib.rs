@@ -21,6 +21,7 @@ pub mod scan;
 pub mod seal;
 pub mod server;
 pub mod sse;
+pub mod watchers;
 
 pub use call::{Call, Caller, Ears, Question, Reply, Said};
 pub use capability::Capabilities;

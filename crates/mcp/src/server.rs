@@ -242,8 +242,26 @@ impl Interest {
     }
 }
 
+impl Interest {
+    /// Whether any list is wanted.
+    pub const fn has_lists(&self) -> bool {
+        self.tools || self.prompts || self.resources
+    }
+
+    /// Whether this change is wanted.
+    pub fn covers(&self, change: &Change) -> bool {
+        match change {
+            Change::Tools => self.tools,
+            Change::Prompts => self.prompts,
+            Change::Resources => self.resources,
+            Change::Updated(uri) => self.uris.iter().any(|u| u == uri),
+            Change::About => self.has_lists(),
+        }
+    }
+}
+
 /// Something changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
     /// The list of tools.
     Tools,

@@ -219,9 +219,7 @@ impl Conduct {
             Event::Done(reply) => {
                 self.run = None;
                 self.running = None;
-                if reply.is_ok() {
-                    settle(&self.session, &self.request, &self.exchange);
-                }
+                let reply = settled(&self.session, &self.request, &self.exchange, reply);
                 Step::Response(json(&self.id, self.request.method.as_str(), reply))
             }
             event => Step::Event(event),
@@ -251,11 +249,9 @@ impl Conduct {
                         event = run.next() => event,
                     },
                 };
-                if let Event::Done(reply) = &event {
-                    if reply.is_ok() {
-                        settle(&session, &request, &exchange);
-                    }
-                    ring.push(&frame::legacy_response(&id, request.method.as_str(), reply));
+                if let Event::Done(reply) = event {
+                    let reply = settled(&session, &request, &exchange, reply);
+                    ring.push(&frame::legacy_response(&id, request.method.as_str(), &reply));
                     ring.end();
                     return;
                 }
@@ -281,11 +277,14 @@ impl Drop for Conduct {
     }
 }
 
-/// What a request that succeeded changes about the session.
-fn settle(session: &Arc<HttpSession>, request: &Request, exchange: &Arc<Exchange>) {
-    if session.core.after(request) {
-        session.core.watch(exchange, general(session));
-    }
+/// The reply, once what it changes about the session is in force.
+fn settled(
+    session: &Arc<HttpSession>,
+    request: &Request,
+    exchange: &Exchange,
+    reply: Result<gate::Reply, Error>,
+) -> Result<gate::Reply, Error> {
+    reply.and_then(|reply| session.core.settle(request, exchange, general(session)).map(|()| reply))
 }
 
 /// Takes messages to the session's own stream. Whoever holds the stream counts as a reader of it.
@@ -369,9 +368,7 @@ async fn entry_of_session(
             reply = to_the_end(&mut run) => reply,
         };
         drop(running);
-        if reply.is_ok() {
-            settle(&owner, &request, &exchange);
-        }
+        let reply = settled(&owner, &request, &exchange, reply);
         // The client may be gone.
         let _ = done.send(reply);
     });
@@ -381,7 +378,7 @@ async fn entry_of_session(
 /// A GET: the session's own stream, or a stream to go on with.
 pub(crate) fn get(sessions: &Arc<Sessions>, arrival: &Arrival) -> Answer {
     if !arrival.accepts_events {
-        return Refusal::NotAcceptable.into_response(Surface::Mcp);
+        return arrival.refused("not_acceptable", Refusal::NotAcceptable.into_response(Surface::Mcp));
     }
     let session = match find_session(sessions, arrival) {
         Ok(Some(session)) => session,
@@ -394,6 +391,7 @@ pub(crate) fn get(sessions: &Arc<Sessions>, arrival: &Arrival) -> Answer {
     let primed = session.core.revision >= Revision::V2025_11_25;
     let last = arrival.headers.get("last-event-id").and_then(|v| v.to_str().ok()).and_then(ring::parse_event_id);
     if let Some((number, seq)) = last
+        && number != ring::GENERAL
         && let Some(stream) = session.stream(number)
     {
         return respond::events(stream.read(Some(seq), false));
@@ -401,6 +399,11 @@ pub(crate) fn get(sessions: &Arc<Sessions>, arrival: &Arrival) -> Answer {
     let exchange = session.core.exchange(Arc::clone(&arrival.principal), Some(arrival.address), None, false);
     sessions.make_room_to_watch(&arrival.principal);
     session.core.watch_lists(&exchange, general(&session));
+    // Before what was missed is told, so that it is read.
+    let reader = match last {
+        Some((ring::GENERAL, seq)) => session.general.read(Some(seq), false),
+        _ => session.general.read_on(primed),
+    };
     if session.has_missed() {
         let updated = session.core.interest().uris.into_iter().map(Change::Updated);
         for change in [Change::Tools, Change::Prompts, Change::Resources].into_iter().chain(updated) {
@@ -409,7 +412,7 @@ pub(crate) fn get(sessions: &Arc<Sessions>, arrival: &Arrival) -> Answer {
             }
         }
     }
-    respond::events(session.general.read_on(primed))
+    respond::events(reader)
 }
 
 /// A DELETE: the client ends its session.

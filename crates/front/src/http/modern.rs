@@ -161,7 +161,7 @@ async fn listen(
     closing: watch::Receiver<bool>,
 ) -> Result<Answer, Fault> {
     if !arrival.accepts_events {
-        return Ok(Refusal::NotAcceptable.into_response(Surface::Mcp));
+        return Ok(arrival.refused("not_acceptable", Refusal::NotAcceptable.into_response(Surface::Mcp)));
     }
     let mut listening = Listening::read(id, &request.params)?;
     through(arrival, request, exchange).await.map_err(Fault::Gate)?;

@@ -12,6 +12,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
+/// The number of a session's own stream; those of requests have others.
+pub(crate) const GENERAL: u64 = 0;
+
 /// Bytes that one stream keeps, the last event apart.
 const MOST_PER_STREAM: usize = 1024 * 1024;
 /// Bytes that all streams of one principal keep, and all streams, the last event of each apart.
@@ -66,14 +69,13 @@ struct State {
     ended: bool,
     /// The newest reader; older ones end, so that each event goes to one connection only.
     reader: u64,
-    read: u64,
     waker: Option<Waker>,
 }
 
 impl Ring {
     pub(crate) fn new(number: u64, budget: &Budget) -> Arc<Self> {
         // Number 0 of the sequence is the priming event.
-        let state = State { first: 1, read: 1, ..State::default() };
+        let state = State { first: 1, ..State::default() };
         Arc::new(Self { number, budget: budget.clone(), state: Mutex::new(state) })
     }
 
@@ -182,7 +184,6 @@ impl Stream for Reader {
             let at = usize::try_from(this.next - state.first).unwrap_or(usize::MAX);
             if let Some(event) = state.events.get(at).cloned() {
                 this.next += 1;
-                state.read = this.next;
                 this.keep_alive.as_mut().reset(Instant::now() + KEEP_ALIVE);
                 return Poll::Ready(Some(event));
             }

@@ -45,7 +45,7 @@ impl Connections {
         }
         let anonymous = arrival.principal.name.as_ref() == "anonymous";
         if anonymous && !arrival.address.is_loopback() {
-            return Refusal::NotFound.into_response(Surface::Mcp);
+            return arrival.refused("not_found", Refusal::NotFound.into_response(Surface::Mcp));
         }
         let Ok(id) = mcp::seal::random::<16>().map(|id| id.map(|b| format!("{b:02x}")).concat()) else {
             return Refusal::Unavailable.into_response(Surface::Mcp);
@@ -99,7 +99,10 @@ impl Connections {
         };
         match connection.inbox.try_send(message) {
             Ok(()) => respond::empty(StatusCode::ACCEPTED),
-            Err(_) => Refusal::Limited { retry_after: std::time::Duration::from_secs(1) }.into_response(Surface::Mcp),
+            Err(_) => arrival.refused(
+                "limited",
+                Refusal::Limited { retry_after: std::time::Duration::from_secs(1) }.into_response(Surface::Mcp),
+            ),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Who hears of changes in an instance: everybody, of the shared one; one caller, of its own.
 
 use futures_core::Stream;
-use mcp::builtin::Watchers;
+use mcp::watchers::Watchers;
 use mcp::{Change, Interest};
 use std::pin::Pin;
 use std::sync::Arc;
