@@ -1,7 +1,8 @@
 //! MCP over HTTP: both eras at the same addresses.
 //!
 //! What comes in passes, in this order: CORS (the outermost layer, so that a page can read a
-//! refusal), Host and Origin, the path, [`gate::Gate::admit`], the body within its limits. The
+//! refusal), Host and Origin, [`gate::Gate::admit`], whether the path leads anywhere, the body within its
+//! limits. The
 //! version header and `_meta` tell the era.
 
 mod body;
@@ -229,7 +230,10 @@ impl Http {
             let authority = request.uri().authority().map(http::uri::Authority::as_str);
             let guard = &settings.guard;
             let host = if any_host { Ok(()) } else { guard.check_host(request.headers(), authority) };
-            let checked = host.and_then(|()| if any_origin { Ok(()) } else { guard.check_origin(request.headers()) });
+            // Where any host may be named, a page of that very host is no stranger.
+            let own_page = any_host && guard::is_same_origin(request.headers());
+            let origin = || if any_origin || own_page { Ok(()) } else { guard.check_origin(request.headers()) };
+            let checked = host.and_then(|()| origin());
             if let Err(refused) = checked {
                 return refuse(match refused {
                     Refused::Host(host) => {
@@ -397,6 +401,9 @@ impl Http {
         // but not without an Origin.
         let untyped = arrival.front == Front::Rest && kind.is_empty() && !arrival.headers.contains_key(header::ORIGIN);
         let nothing = arrival.front == Front::Rest && http_body::Body::is_end_stream(&body);
+        if arrival.headers.contains_key(header::CONTENT_ENCODING) {
+            return Err(Refusal::MediaType);
+        }
         let kind = kind.to_ascii_lowercase();
         let related = arrival.front == Front::Rest && kind.starts_with("application/") && kind.ends_with("+json");
         if !(kind == "application/json" || related || untyped || nothing) {
@@ -464,7 +471,10 @@ fn accepts(headers: &HeaderMap) -> (bool, bool) {
         return (true, false);
     }
     let (mut json, mut events) = (false, false);
-    for kind in values.filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(',')) {
+    let refused = |kind: &&str| {
+        kind.split(';').skip(1).any(|p| p.trim().strip_prefix("q=").and_then(|q| q.parse().ok()) == Some(0.0_f32))
+    };
+    for kind in values.filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(',')).filter(|kind| !refused(kind)) {
         match kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
             // Who takes anything was not written for events.
             "*/*" | "application/*" | "application/json" => json = true,

@@ -125,6 +125,22 @@ impl Catalogue {
         Ok(catalogue)
     }
 
+    /// Keeps the entries of tools that stayed the same, and with them what others keep beside an entry.
+    pub(crate) fn reuse(&mut self, old: &Self) {
+        for tool in &mut self.tools {
+            let before = old.tool(&tool.name).filter(|before| {
+                before.raw == tool.raw
+                    && before.tier == tool.tier
+                    && before.replayable == tool.replayable
+                    && std::ptr::fn_addr_eq(before.cost, tool.cost)
+            });
+            if let Some(before) = before {
+                *tool = Arc::clone(before);
+                self.tools_by_name.insert(Arc::clone(&tool.name), Arc::clone(before));
+            }
+        }
+    }
+
     /// Whether this offers the same as another catalogue, list by list: tools, prompts, resources.
     pub(crate) fn same_lists(&self, other: &Self) -> (bool, bool, bool) {
         let same = |a: &[Arc<ListEntry>], b: &[Arc<ListEntry>]| {

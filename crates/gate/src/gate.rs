@@ -477,6 +477,15 @@ impl Snapshot {
         server.and_then(|entry| entry.timeout).unwrap_or(self.timeout)
     }
 
+    /// Takes one unit from the principal's bucket.
+    pub(crate) fn charge(&self, gate: &Gate, who: &Principal) -> Result<(), Error> {
+        let limited = |retry_after| Error::Limited { what: "too many requests", retry_after };
+        match self.limits.per_principal {
+            Some(rate) => gate.by_principal.take(Arc::clone(&who.name), rate, 1.0, Instant::now()).map_err(limited),
+            None => Ok(()),
+        }
+    }
+
     /// Takes what a call costs from the principal's buckets.
     pub(crate) fn take(&self, gate: &Gate, who: &Principal, found: &Found, cost: u32) -> Result<(), Error> {
         let now = Instant::now();

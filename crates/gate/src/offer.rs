@@ -39,6 +39,11 @@ impl Guarded {
         servers.iter().map(offer).collect()
     }
 
+    /// Takes what a request costs that is refused before it is one: guessing is not free.
+    pub fn charge(&self, exchange: &Exchange) -> Result<(), Error> {
+        self.gate.snapshot().charge(&self.gate, &exchange.principal)
+    }
+
     /// The tool of that name at a single server, waiting for one that is starting. One that this
     /// caller may not call does not exist.
     pub async fn tool(&self, name: &str, exchange: &Exchange) -> Result<Arc<ToolEntry>, Error> {
@@ -47,14 +52,12 @@ impl Guarded {
         let servers = snapshot.servers_for(&self.to, &exchange.principal);
         let [entry] = servers.as_slice() else { return Err(unknown()) };
         wait(&snapshot, entry, exchange).await?;
-        let tool = entry.catalogue(exchange).tool(name).cloned().ok_or_else(unknown)?;
+        let tool = entry.catalogue(exchange).tool(name).cloned().filter(|tool| tool.unavailable.is_none());
+        let tool = tool.ok_or_else(unknown)?;
         let tier = Some(tool.tier);
         if !snapshot.policy().allows(&exchange.principal, &entry.name, Kind::Tool, &tool.name, tier) {
             return Err(unknown());
         }
-        match tool.unavailable {
-            Some(why) => Err(Error::InvalidParams(why.into())),
-            None => Ok(tool),
-        }
+        Ok(tool)
     }
 }

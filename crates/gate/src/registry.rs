@@ -3,6 +3,7 @@
 use crate::catalogue::{Catalogue, ToolRules};
 use crate::exchange::Exchange;
 use crate::metrics::Metrics;
+use crate::run::caller_of;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use futures_util::StreamExt as _;
 use mcp::{Call, Caller, Capabilities, Era, Interest, Raw, Server, State};
@@ -10,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 /// What the settings say about one server.
@@ -43,8 +44,10 @@ pub(crate) struct Entry {
     own: Mutex<HashMap<Owner, Arc<OwnView>>>,
     /// Held while the view of those that can be asked is read for the first time.
     reading: tokio::sync::Mutex<()>,
-    /// That it was tried, with success or not.
+    /// That it was tried, with success or not: from then on it is kept up to date.
     asking_tried: AtomicBool,
+    /// Told when it could not be read, so that it is tried again.
+    asking_failed: Arc<Notify>,
     since: Instant,
     versions: watch::Sender<Versions>,
     keeper: std::sync::OnceLock<JoinHandle<()>>,
@@ -84,8 +87,7 @@ struct OwnView {
 
 impl OwnView {
     fn of(exchange: &Exchange) -> Self {
-        let caller = crate::run::call_of(exchange, false, HashMap::new()).0.caller().clone();
-        Self { caller, catalogue: ArcSwapOption::empty(), number: tokio::sync::Mutex::default() }
+        Self { caller: caller_of(exchange), catalogue: ArcSwapOption::empty(), number: tokio::sync::Mutex::default() }
     }
 }
 
@@ -122,6 +124,7 @@ impl Entry {
             own: Mutex::default(),
             reading: tokio::sync::Mutex::default(),
             asking_tried: AtomicBool::new(false),
+            asking_failed: Arc::default(),
             since: Instant::now(),
             versions: watch::Sender::new(Versions::default()),
             keeper: std::sync::OnceLock::new(),
@@ -145,11 +148,7 @@ impl Entry {
 
     /// Numbers the lists that only this caller sees.
     fn own_lists(&self, exchange: &Exchange) -> Option<u64> {
-        if may_differ(exchange) {
-            self.server.own_lists(crate::run::call_of(exchange, false, HashMap::new()).0.caller())
-        } else {
-            None
-        }
+        if may_differ(exchange) { self.server.own_lists(&caller_of(exchange)) } else { None }
     }
 
     pub(crate) fn versions(&self) -> watch::Receiver<Versions> {
@@ -166,7 +165,9 @@ impl Entry {
         if exchange.capabilities.any() && !tried() && self.server.about().varies {
             let _reading = self.reading.lock().await;
             if !tried() {
-                self.read_asking().await;
+                if !self.read_asking().await {
+                    self.asking_failed.notify_one();
+                }
                 self.asking_tried.store(true, Ordering::Release);
             }
         }
@@ -189,7 +190,7 @@ impl Entry {
         if *read >= number {
             return;
         }
-        let call = || crate::run::call_of(exchange, false, HashMap::new()).0;
+        let call = || Call::new(caller_of(exchange), HashMap::new()).0;
         let generation = self.catalogue.load().generation;
         let reading = Catalogue::read(&self.server, &self.rules, generation, call);
         match tokio::time::timeout(READ_DEADLINE, reading).await {
@@ -204,13 +205,15 @@ impl Entry {
         *read = number;
     }
 
-    /// Reads what callers see that can be asked. When it cannot be read, they see what all see.
-    async fn read_asking(&self) {
+    /// Reads what callers see that can be asked. When it cannot be read, they see what they saw before,
+    /// or what all see; false then.
+    async fn read_asking(&self) -> bool {
         let generation = self.catalogue.load().generation;
         let reading = Catalogue::read(&self.server, &self.rules, generation, || own_call(everything()));
         match tokio::time::timeout(READ_DEADLINE, reading).await {
             Ok(Ok(new)) => {
                 self.asking.store(Some(Arc::new(new)));
+                return true;
             }
             Ok(Err(error)) => {
                 tracing::info!(server = %self.name, %error, "what it offers to callers that can be asked cannot be read");
@@ -219,6 +222,7 @@ impl Entry {
                 tracing::info!(server = %self.name, "what it offers to callers that can be asked was not told in time");
             }
         }
+        false
     }
 
     /// How long what is for all servers waits for this one.
@@ -269,7 +273,11 @@ pub(crate) fn own_call(capabilities: Capabilities) -> Call {
 
 /// Reads the catalogue whenever the server says that something changed.
 async fn keep(entry: std::sync::Weak<Entry>, metrics: Arc<Metrics>) {
-    let Some((server, name)) = entry.upgrade().map(|e| (Arc::clone(&e.server), Arc::clone(&e.name))) else { return };
+    let Some((server, name, asking_failed)) =
+        entry.upgrade().map(|e| (Arc::clone(&e.server), Arc::clone(&e.name), Arc::clone(&e.asking_failed)))
+    else {
+        return;
+    };
     let mut changes = Arc::clone(&server).watch(Interest::lists(), own_call(Capabilities::none()));
     let mut retry = Duration::from_millis(250);
     loop {
@@ -286,11 +294,12 @@ async fn keep(entry: std::sync::Weak<Entry>, metrics: Arc<Metrics>) {
             match tokio::time::timeout(READ_DEADLINE, reading).await {
                 Ok(Ok(new)) => {
                     let Some(entry) = entry.upgrade() else { return };
-                    if entry.asking.load().is_some() {
-                        entry.read_asking().await;
-                    }
                     entry.publish(new);
-                    retry = Duration::from_millis(250);
+                    if entry.asking_tried.load(Ordering::Acquire) && !entry.read_asking().await {
+                        failed = true;
+                    } else {
+                        retry = Duration::from_millis(250);
+                    }
                 }
                 Ok(Err(error)) => {
                     tracing::warn!(server = %name, %error, "what the server offers cannot be read");
@@ -313,7 +322,13 @@ async fn keep(entry: std::sync::Weak<Entry>, metrics: Arc<Metrics>) {
             retry = (retry * 2).min(Duration::from_secs(30));
             tokio::time::timeout(retry, changes.next()).await.unwrap_or(Some(mcp::Change::About))
         } else {
-            changes.next().await
+            tokio::select! {
+                change = changes.next() => change,
+                () = asking_failed.notified() => {
+                    tokio::time::sleep(retry).await;
+                    Some(mcp::Change::About)
+                }
+            }
         };
         if change.is_none() {
             // The server is gone for good.
@@ -325,8 +340,9 @@ async fn keep(entry: std::sync::Weak<Entry>, metrics: Arc<Metrics>) {
 }
 
 impl Entry {
-    fn publish(&self, new: Catalogue) {
+    fn publish(&self, mut new: Catalogue) {
         let (tools, prompts, resources) = self.catalogue.load().same_lists(&new);
+        new.reuse(&self.catalogue.load());
         self.catalogue.store(Arc::new(new));
         self.versions.send_modify(|v| {
             v.tools += u64::from(!tools);
@@ -334,5 +350,83 @@ impl Entry {
             v.resources += u64::from(!resources);
             v.tried = true;
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::{Asking, Front};
+    use crate::identity::Principal;
+    use mcp::{About, Answer, Answering, Error, Note, Request, ServerCapabilities, Watching};
+    use std::sync::atomic::AtomicU64;
+
+    /// Lists a tool to callers that can be asked, but fails the first time it is asked for that.
+    #[derive(Default)]
+    struct Moody(AtomicU64);
+
+    impl Server for Moody {
+        fn about(&self) -> Arc<About> {
+            Arc::new(About {
+                info: Raw::empty_object(),
+                instructions: None,
+                capabilities: ServerCapabilities { tools: true, ..ServerCapabilities::default() },
+                state: State::Healthy,
+                reason: String::new(),
+                incarnation: 1,
+                varies: true,
+                is_built_in: false,
+                tools: Arc::default(),
+            })
+        }
+
+        fn answer(self: Arc<Self>, _request: Request, call: Call) -> Answering {
+            let fails = call.caller().capabilities.any() && self.0.fetch_add(1, Ordering::Relaxed) == 0;
+            let tools = if call.caller().capabilities.any() {
+                serde_json::json!([{ "name": "ask" }])
+            } else {
+                serde_json::json!([])
+            };
+            let result = Raw::of(&serde_json::json!({ "tools": tools }));
+            Box::pin(std::future::ready(if fails { Err(Error::Cancelled) } else { Ok(Answer::Complete(result)) }))
+        }
+
+        fn tell(&self, _note: Note, _call: &Call) {}
+
+        fn watch(self: Arc<Self>, _interest: Interest, _call: Call) -> Watching {
+            Box::pin(futures_util::stream::pending())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_read_for_callers_that_can_be_asked_is_read_again() {
+        let settings = ServerSettings {
+            name: "moody".into(),
+            key: String::new(),
+            server: Arc::new(Moody::default()),
+            tools: ToolRules::default(),
+            timeout: None,
+        };
+        let entry = Entry::new(settings, Arc::default());
+        let exchange = Exchange {
+            id: 1,
+            principal: Arc::new(Principal::named("ann", Vec::new())),
+            address: None,
+            front: Front::Http,
+            era: Era::Legacy,
+            session: None,
+            capabilities: everything(),
+            log_level: None,
+            asking: Asking::Never,
+            trace: None,
+        };
+        entry.ready(&exchange).await;
+        assert!(entry.catalogue(&exchange).tool("ask").is_none());
+        let read = async {
+            while entry.catalogue(&exchange).tool("ask").is_none() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), read).await.expect("it is read again");
     }
 }

@@ -96,16 +96,20 @@ fn beginning(name: &str) -> &str {
 }
 
 pub(crate) fn call_of(exchange: &Exchange, wants_progress: bool, answers: HashMap<String, Raw>) -> (Call, Ears) {
-    let caller = Caller {
+    Call::new(Caller { wants_progress, ..caller_of(exchange) }, answers)
+}
+
+/// Who calls, as servers know them.
+pub(crate) fn caller_of(exchange: &Exchange) -> Caller {
+    Caller {
         principal: Arc::clone(&exchange.principal.name),
         session: exchange.session.clone(),
         era: exchange.era,
         capabilities: exchange.capabilities.clone(),
         log_level: exchange.log_level,
-        wants_progress,
+        wants_progress: false,
         trace: exchange.trace.clone(),
-    };
-    Call::new(caller, answers)
+    }
 }
 
 impl Guarded {

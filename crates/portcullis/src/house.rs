@@ -6,6 +6,7 @@ use mcp::seal::Sealer;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::AbortHandle;
 use upstream::{Child, Reaper};
 
 /// The hidden command that survives us to end the children of a process that was killed.
@@ -18,6 +19,8 @@ const DRAIN: Duration = Duration::from_secs(60);
 pub(crate) struct House {
     pub(crate) gate: Arc<Gate>,
     servers: HashMap<String, Running>,
+    /// Servers that were taken out, with the tasks that wait for their calls.
+    leaving: Vec<(AbortHandle, Arc<Child>)>,
     means: Means,
 }
 
@@ -39,7 +42,7 @@ impl House {
         let means = Means { builtins, reaper: Reaper::start(us, vec![REAPER.into()]), inheritance };
         let running = assemble::servers(settings, &HashMap::new(), &means)?;
         let gate = Gate::new(assemble::gate(settings, &running), audit, sealer).map_err(|e| e.to_string())?;
-        Ok(Self { gate, servers: running.into_iter().collect(), means })
+        Ok(Self { gate, servers: running.into_iter().collect(), leaving: Vec::new(), means })
     }
 
     /// Puts other settings in force. Settings that are not valid change nothing.
@@ -48,11 +51,13 @@ impl House {
         self.gate.reload(assemble::gate(settings, &running)).map_err(|e| e.to_string())?;
         let new: HashMap<_, _> = running.into_iter().collect();
         let gone = std::mem::replace(&mut self.servers, new);
+        self.leaving.retain(|(draining, _)| !draining.is_finished());
         for (name, old) in gone {
             let stays = self.servers.get(&name).is_some_and(|new| Arc::ptr_eq(&new.server, &old.server));
             if let Some(child) = old.child.filter(|_| !stays) {
                 drop(old.server);
-                tokio::spawn(drain(name, child));
+                let draining = tokio::spawn(drain(name, Arc::clone(&child)));
+                self.leaving.push((draining.abort_handle(), child));
             }
         }
         Ok(())
@@ -60,7 +65,11 @@ impl House {
 
     /// Stops all servers, and writes down what is left to be written.
     pub(crate) async fn close(self) {
-        let children = self.servers.into_values().filter_map(|running| running.child);
+        for (draining, _) in &self.leaving {
+            draining.abort();
+        }
+        let leaving = self.leaving.into_iter().map(|(_, child)| child);
+        let children = self.servers.into_values().filter_map(|running| running.child).chain(leaving);
         futures_util::future::join_all(children.map(|child| async move { child.stop().await })).await;
         self.gate.audit().flush().await;
     }
@@ -69,8 +78,8 @@ impl House {
 /// Stops a server that is no longer in the settings, once its calls are done.
 async fn drain(name: String, child: Arc<Child>) {
     let done = async {
-        // Calls under way hold the server.
-        while Arc::strong_count(&child) > 1 {
+        // Calls under way hold the server, beside us and the house.
+        while Arc::strong_count(&child) > 2 {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };

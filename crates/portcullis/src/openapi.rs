@@ -223,7 +223,8 @@ fn name_of(command: &[String]) -> String {
     if config::check_server_name(&name).is_ok() { name } else { "server".into() }
 }
 
-/// The servers of a file. Nothing else of it counts here, as in mcpo.
+/// The settings of a file. mcpo reads the servers only; here the rest counts as well, so that a policy or an
+/// audit can stand beside them.
 fn servers_of(file: &Path) -> Read {
     Read::file(file).changed(|settings| {
         if settings.servers.is_empty() {

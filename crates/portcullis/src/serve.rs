@@ -52,6 +52,10 @@ async fn on_stdio(plan: Plan, settings: config::Settings, builtins: Builtins) ->
 }
 
 async fn over_http(plan: Plan, settings: config::Settings, builtins: Builtins) -> Result<(), String> {
+    let read = || tokio::task::block_in_place(|| plan.read());
+    let follow = async || Files::of(if plan.follows { read().files } else { BTreeSet::new() }).await;
+    // First of all: what changes from here on is seen.
+    let mut files = follow().await;
     let addresses = resolve(&settings.listen).await;
     let ips: Vec<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
     for warning in settings.check_safe_bind(&ips).map_err(|e| e.to_string())? {
@@ -71,9 +75,6 @@ async fn over_http(plan: Plan, settings: config::Settings, builtins: Builtins) -
     }
     let mut terminated = on(SignalKind::terminate())?;
     let mut hangup = on(SignalKind::hangup())?;
-    let read = || tokio::task::block_in_place(|| plan.read());
-    let follow = async || Files::of(if plan.follows { read().files } else { BTreeSet::new() }).await;
-    let mut files = follow().await;
     loop {
         tokio::select! {
             _ = terminated.recv() => break,
@@ -111,6 +112,10 @@ fn needs_restart(old: &config::Settings, new: &config::Settings) -> Option<Strin
         ("listen", old.listen != new.listen),
         ("audit", old.audit != new.audit),
         ("telemetry.log", old.telemetry.log != new.telemetry.log),
+        (
+            "state.key",
+            old.state.key.as_ref().map(config::Secret::expose) != new.state.key.as_ref().map(config::Secret::expose),
+        ),
         ("state", old.state.session_idle != new.state.session_idle || old.state.max_sessions != new.state.max_sessions),
     ];
     let names: Vec<_> = changed.iter().filter(|(_, changed)| *changed).map(|(name, _)| *name).collect();

@@ -168,10 +168,17 @@ async fn calls_without_a_session_have_an_instance_each_up_to_a_limit() {
     let who = || askable("p", None);
     let first = pid(&child, who()).await;
     assert_eq!(pid(&child, who()).await, first, "an idle one is taken again");
-    let slow = || run(&child, tool("sleep", r#"{"ms":200}"#), who(), |_| Ok(Raw::null()));
-    let (_, _, _, busy) = tokio::join!(slow(), slow(), slow(), pid(&child, who()));
-    let both: BTreeSet<_> = [first, busy, pid(&child, who()).await].into();
-    assert!(both.len() <= 2);
+    // Each call says in which process it ran, and takes long enough to meet the others.
+    let slow = async || {
+        let ran = run(&child, tool("slow-whoami", r#"{"ms":200}"#), who(), |_| Ok(Raw::null())).await;
+        let Answer::Complete(result) = ran.outcome.unwrap() else { panic!("a question") };
+        result.read::<Value>().unwrap()["pid"].as_u64().unwrap()
+    };
+    let begun = tokio::time::Instant::now();
+    let all = futures_util::future::join_all((0..4).map(|_| slow())).await;
+    let distinct: BTreeSet<_> = all.iter().collect();
+    assert_eq!(distinct.len(), 2, "two at a time: {all:?}");
+    assert!(begun.elapsed() >= Duration::from_millis(400), "the others waited");
 }
 
 #[tokio::test]

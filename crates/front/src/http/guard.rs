@@ -141,6 +141,20 @@ impl Guard {
     }
 }
 
+/// Whether the one Origin is a page of the one Host.
+pub(super) fn is_same_origin(headers: &HeaderMap) -> bool {
+    let only = |name: HeaderName| {
+        let mut values = headers.get_all(name).iter();
+        match (values.next(), values.next()) {
+            (Some(value), None) => value.to_str().ok(),
+            _ => None,
+        }
+    };
+    let (Some(origin), Some(host)) = (only(header::ORIGIN), only(header::HOST)) else { return false };
+    let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
+}
+
 /// Host and port of an authority; nothing if it is none.
 fn split(authority: &str) -> Option<(String, Option<u16>)> {
     let authority = authority.trim().to_ascii_lowercase();

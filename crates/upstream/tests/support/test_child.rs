@@ -326,6 +326,10 @@ impl Server {
                 json!({ "text": text }).to_string()
             }
             "leave" => json!({ "pid": leave() }).to_string(),
+            "slow-whoami" => {
+                thread::sleep(Duration::from_millis(arguments["ms"].as_u64().unwrap()));
+                json!({ "pid": std::process::id() }).to_string()
+            }
             "whoami" => {
                 let env: BTreeMap<String, String> = std::env::vars().collect();
                 let cwd = std::env::current_dir().unwrap();

@@ -4,23 +4,19 @@ use super::super::respond::{self, Answer, Refusal, Surface};
 use super::super::speech::Speech;
 use super::{Arrival, exchange};
 use bytes::Bytes;
-use gate::{Event, ToolEntry};
+use gate::{Event, Exchange, ToolEntry};
 use http::StatusCode;
 use mcp::{Error, Method, Raw, Request, sse};
 use openapi::{Reply, Validator};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// What checks the arguments of each tool, made at its first call.
+/// What checks the arguments of each tool, made at its first call, kept as long as its entry.
 #[derive(Default)]
 pub(in super::super) struct Validators(Mutex<HashMap<usize, Made>>);
 
 /// For a tool as it stands in a catalogue.
 type Made = (Weak<ToolEntry>, Arc<Validator>);
-
-/// How many there may be before those of tools that are gone are forgotten. More than a catalogue
-/// may have, so that there is always something to forget.
-const MOST: usize = 60_000;
 
 impl Validators {
     async fn of(&self, tool: &Arc<ToolEntry>) -> Arc<Validator> {
@@ -41,9 +37,8 @@ impl Validators {
             tracing::warn!(tool = %tool.name, "arguments are passed on unchecked: {why}");
         }
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if table.len() >= MOST {
-            table.retain(|_, (weak, _)| weak.strong_count() > 0);
-        }
+        // Making one is dearer than looking which are of tools that are gone.
+        table.retain(|_, (weak, _)| weak.strong_count() > 0);
         table.insert(key, (Arc::downgrade(tool), Arc::clone(&made)));
         made
     }
@@ -54,11 +49,20 @@ pub(in super::super) async fn call(validators: &Validators, arrival: &Arrival, n
     let exchange = exchange(arrival);
     let tool = match arrival.guarded.tool(name, &exchange).await {
         Ok(tool) => tool,
-        Err(error) => return arrival.refused(error.kind(), failure(&error)),
+        Err(error) => return refuse(arrival, &exchange, error.kind(), failure(&error)),
     };
-    let arguments = match validators.of(&tool).await.validate(body) {
+    let validator = validators.of(&tool).await;
+    let validated = if body.len() > LARGE {
+        // What takes its time does so elsewhere; if that panics, the server decides.
+        let bytes = body.clone();
+        let unchecked = || Ok(Raw::parse(body, &mcp::Limits::INBOUND).unwrap_or_else(|_| Raw::empty_object()));
+        tokio::task::spawn_blocking(move || validator.validate(bytes)).await.unwrap_or_else(|_| unchecked())
+    } else {
+        validator.validate(body)
+    };
+    let arguments = match validated {
         Ok(arguments) => arguments,
-        Err(invalid) => return arrival.refused("invalid", answer(Reply::of_invalid(&invalid))),
+        Err(invalid) => return refuse(arrival, &exchange, "invalid", answer(Reply::of_invalid(&invalid))),
     };
     let name = Raw::of(name);
     let mut params = Raw::object([("name", &name), ("arguments", &arguments)]);
@@ -78,6 +82,17 @@ pub(in super::super) async fn call(validators: &Validators, arrival: &Arrival, n
         if let Event::Done(reply) = run.next().await {
             return answer(reply_of(&reply));
         }
+    }
+}
+
+/// Bodies above this size are not checked on an async thread.
+const LARGE: usize = 64 * 1024;
+
+/// Refuses what never becomes a call. It counts against the caller's rate all the same.
+fn refuse(arrival: &Arrival, exchange: &Exchange, reason: &'static str, refusal: Answer) -> Answer {
+    match arrival.guarded.charge(exchange) {
+        Ok(()) => arrival.refused(reason, refusal),
+        Err(limited) => arrival.refused(limited.kind(), failure(&limited)),
     }
 }
 

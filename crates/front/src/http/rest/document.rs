@@ -56,7 +56,7 @@ impl Documents {
 
 fn fingerprint(to: &Destination, offers: &[Offer], settings: &Settings, secured: bool) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (matches!(to, Destination::All), secured, &settings.prefix, &settings.root_path).hash(&mut hasher);
+    (matches!(to, Destination::All), secured, &settings.root, &settings.prefix, &settings.root_path).hash(&mut hasher);
     if let Some(info) = &settings.info {
         (&info.title, &info.version, &info.description).hash(&mut hasher);
     }
