@@ -26,7 +26,7 @@ use http::header::{self, HeaderMap};
 use http::{Method, Request, StatusCode};
 use ipnet::IpNet;
 use mcp::{Era, Incoming, Limits, Message, Raw, Revision};
-use respond::{Answer, Credentials, Refusal, Surface};
+use respond::{Answer, Credentials, Refusal, Shown, Surface};
 use rest::What;
 pub use server::{Server, serve};
 use sessions::Sessions;
@@ -211,7 +211,7 @@ impl Http {
             self.gate.refused(front, Some(address), None, &path, refusal.reason());
             let reason = refusal.reason();
             let response = refusal.into_response(surface);
-            tracing::info!(route = %path, status = response.status().as_u16(), client = %address, reason, "refused");
+            tracing::info!(route = ?path, status = response.status().as_u16(), client = %address, reason, "refused");
             response
         };
         if let Some(Place::Admin(page)) = &place
@@ -219,7 +219,13 @@ impl Http {
         {
             let named = settings.guard.check_host(request.headers(), None).is_ok();
             let who = if *page == crate::admin::Page::Health && named {
-                self.admit(request.headers(), address, false).ok()
+                match self.admit(request.headers(), address, false) {
+                    Err(refused @ Refusal::Unauthorized { shown: Shown::Token, .. }) => {
+                        self.gate.refused(Front::Http, Some(address), None, &path, refused.reason());
+                        None
+                    }
+                    admitted => admitted.ok(),
+                }
             } else {
                 None
             };
@@ -256,7 +262,10 @@ impl Http {
             (Some(Place::Rest(place)), Some(rest)) => place.is_public(rest),
             _ => false,
         };
-        let principal = match self.admit(request.headers(), address, is_rest(|rest| rest.takes_basic)) {
+        // What a browser sends by itself counts only for the gateway's own pages.
+        let is_own_page = !request.headers().contains_key(header::ORIGIN) || guard::is_same_origin(request.headers());
+        let takes_basic = is_rest(|rest| rest.takes_basic) && is_own_page;
+        let principal = match self.admit(request.headers(), address, takes_basic) {
             Ok(principal) => principal,
             // What is for everybody is for who is not let in, too; limits hold all the same.
             Err(Refusal::Unauthorized { .. }) if is_public => self.gate.anonymous(),
@@ -399,8 +408,8 @@ impl Http {
         let kind = kind.split(';').next().unwrap_or_default().trim();
         // Without a type, FastAPI reads JSON. A page in a browser could send that without a preflight,
         // but not without an Origin.
-        let untyped = arrival.front == Front::Rest && kind.is_empty() && !arrival.headers.contains_key(header::ORIGIN);
-        let nothing = arrival.front == Front::Rest && http_body::Body::is_end_stream(&body);
+        let is_rest = arrival.front == Front::Rest && !arrival.headers.contains_key(header::ORIGIN);
+        let (untyped, nothing) = (is_rest && kind.is_empty(), is_rest && http_body::Body::is_end_stream(&body));
         if arrival.headers.contains_key(header::CONTENT_ENCODING) {
             return Err(Refusal::MediaType);
         }

@@ -65,6 +65,8 @@ pub struct ToolRules {
 /// The most pages of one list that are read, and the most entries that are kept.
 const MOST_PAGES: usize = 1000;
 const MOST_ENTRIES: usize = 50_000;
+/// The most bytes of one list.
+const MOST_BYTES: usize = 64 * 1024 * 1024;
 
 impl Catalogue {
     /// The tool of that name.
@@ -196,12 +198,18 @@ async fn read_list(
 ) -> Result<Vec<Raw>, Error> {
     let mut all = Vec::new();
     let mut params = Raw::empty_object();
+    let mut bytes = 0;
     for _ in 0..MOST_PAGES {
         let request = Request::ours(method.clone(), params);
         let answer = Arc::clone(server).answer(request, call()).await?;
         let Answer::Complete(result) = answer else {
             return Err(Error::Internal(format!("{method} was answered with a question")));
         };
+        bytes += result.len();
+        if bytes > MOST_BYTES {
+            tracing::warn!(%method, "a list has more than {MOST_BYTES} bytes; the rest is left out");
+            return Ok(all);
+        }
         all.extend(result.get(key).iter().flat_map(|list| list.items().collect::<Vec<_>>()));
         let next = result.get("nextCursor").filter(|c| c.text().is_some());
         match next {

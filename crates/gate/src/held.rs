@@ -206,13 +206,14 @@ impl Ticket {
     }
 
     /// Opens a ticket and checks everything that it is bound to but its single use.
-    pub(crate) fn open(gate: &Gate, sealed: &str, principal: &str, digest: &str) -> Result<Self, Error> {
+    /// The digest of the request is made only for a ticket of ours.
+    pub(crate) fn open(gate: &Gate, sealed: &str, principal: &str, request: &Request) -> Result<Self, Error> {
         let wrong = "its state is not one of this gateway";
         let ticket: Self = gate.sealer().open(Purpose::Question, sealed).ok_or(Error::NotResumable(wrong))?;
         if ticket.principal != principal {
             return Err(Error::NotResumable(wrong));
         }
-        if ticket.digest != digest {
+        if ticket.digest != digest(request) {
             return Err(Error::NotResumable("its method, target or arguments are not those of the first request"));
         }
         // What was used is remembered by each process by itself: a call that asked before it acts is

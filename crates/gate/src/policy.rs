@@ -113,10 +113,27 @@ impl Policy {
     /// Whether the principal may do this. `tier` is that of a tool, `None` for everything else.
     pub(crate) fn allows(&self, who: &Principal, server: &str, kind: Kind, name: &str, tier: Option<Tier>) -> bool {
         let Some(roles) = &self.roles else { return true };
-        // Who reads it may walk its path: then it would not be what the rules were asked about.
-        if kind == Kind::Resource && walks(name) {
+        if kind != Kind::Resource {
+            return Self::allows_name(roles, who, server, kind, name, tier);
+        }
+        // Who reads it may walk its path, or read another spelling: then it would not be what the
+        // rules were asked about. So both spellings have to be allowed.
+        if walks(name) || name.contains(char::is_control) || name.trim() != name {
             return false;
         }
+        let normal = normal_form(name);
+        Self::allows_name(roles, who, server, kind, name, tier)
+            && (normal == name || Self::allows_name(roles, who, server, kind, &normal, tier))
+    }
+
+    fn allows_name(
+        roles: &BTreeMap<String, Role>,
+        who: &Principal,
+        server: &str,
+        kind: Kind,
+        name: &str,
+        tier: Option<Tier>,
+    ) -> bool {
         let mine = || roles_of(who).filter_map(|n| roles.get(n));
         if mine().any(|role| role.deny.iter().any(|r| r.covers(server, kind, name))) {
             return false;
@@ -145,6 +162,44 @@ impl Policy {
 fn walks(uri: &str) -> bool {
     let plain = uri.to_ascii_lowercase().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/");
     plain.split(['/', '\\', '?', '#']).any(|segment| matches!(segment, "." | ".."))
+}
+
+/// The uri as parsers read it (WHATWG URL, section 4.4): scheme and host in lower case, backslashes as
+/// slashes, characters that need no percent-encoding without it; of files, no host and no empty
+/// segments.
+fn normal_form(uri: &str) -> String {
+    let mut plain = String::with_capacity(uri.len());
+    let mut rest = uri;
+    while let Some((before, after)) = rest.split_once('%') {
+        plain.push_str(before);
+        let decoded = after.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok()).map(char::from);
+        match decoded.filter(|c| c.is_ascii_alphanumeric() || "-._~".contains(*c)) {
+            Some(c) => {
+                plain.push(c);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            None => {
+                plain.push('%');
+                rest = after;
+            }
+        }
+    }
+    plain.push_str(rest);
+    let Some((scheme, rest)) = plain.split_once(':') else { return plain };
+    let (scheme, rest) = (scheme.to_ascii_lowercase(), rest.replace('\\', "/"));
+    let (authority, path) = match rest.strip_prefix("//") {
+        Some(rest) => rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len())),
+        None if scheme == "file" => ("", rest.as_str()),
+        None => return format!("{scheme}:{rest}"),
+    };
+    if scheme != "file" {
+        return format!("{scheme}://{}{path}", authority.to_ascii_lowercase());
+    }
+    let mut path = path.to_owned();
+    while path.contains("//") {
+        path = path.replace("//", "/");
+    }
+    format!("file://{path}")
 }
 
 /// The names of a principal's roles.
@@ -213,6 +268,28 @@ mod tests {
         for rule in ["wiki", "wiki/tool", "wiki/gizmo:x", "/tool:x"] {
             let roles = [("r".to_owned(), RoleSettings { allow: vec![rule.into()], ..RoleSettings::default() })].into();
             assert!(Policy::new(Some(&roles)).is_err(), "{rule}");
+        }
+    }
+
+    #[test]
+    fn a_resource_is_denied_in_every_spelling_that_means_it() {
+        let policy = policy(&[("default", &["fs/*"], &["fs/resource:file:///secret/*"], None)]);
+        let may = |uri: &str| policy.allows(&who(&[]), "fs", Kind::Resource, uri, None);
+        assert!(may("file:///public/x") && may("https://Example.com/A%20b"));
+        for spelling in [
+            "file:///secret/x",
+            "FILE:///secret/x",
+            "file://localhost/secret/x",
+            "file:///%73ecret/x",
+            "file:/secret/x",
+            "file:////secret/x",
+            "file:///secret\\x",
+            " file:///secret/x",
+            "file:///sec\tret/x",
+            "file:///public/.\t./secret/x",
+            "file:///public/../secret/x",
+        ] {
+            assert!(!may(spelling), "{spelling:?}");
         }
     }
 }

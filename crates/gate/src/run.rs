@@ -115,6 +115,15 @@ pub(crate) fn caller_of(exchange: &Exchange) -> Caller {
 impl Guarded {
     /// Sends a request through the gate. Nothing happens until the run is polled.
     pub fn pass(&self, mut request: Request, exchange: &Arc<Exchange>) -> Run {
+        // With the roles that the caller has now: since it was let in, its body may have taken a while.
+        let Some(principal) = self.gate.snapshot().identity().current(&exchange.principal) else {
+            return self.refuse(&request, exchange, Error::InvalidRequest("the token was taken away".into()));
+        };
+        let exchange = &if Arc::ptr_eq(&principal, &exchange.principal) {
+            Arc::clone(exchange)
+        } else {
+            Arc::new(Exchange { principal, ..Exchange::clone(exchange) })
+        };
         let resume = request.resume.take().filter(|_| exchange.asking == Asking::ByRetry);
         let Some(resume) = resume else {
             return self.begin(request, exchange, HashMap::new(), None);
@@ -125,16 +134,15 @@ impl Guarded {
             request.resume = Some(mcp::Resume { responses: resume.responses, state: None });
             return self.begin(request, exchange, given, None);
         };
-        let opened =
-            Ticket::open(&self.gate, &sealed, &exchange.principal.name, &digest(&request)).and_then(|ticket| {
-                // A held call is there once anyway.
-                let is_first = || self.gate.held.spend(&exchange.principal, &ticket.nonce, ticket.left());
-                if matches!(ticket.kind, TicketKind::Held) || is_first() {
-                    Ok(ticket)
-                } else {
-                    Err(Error::NotResumable("it was continued before"))
-                }
-            });
+        let opened = Ticket::open(&self.gate, &sealed, &exchange.principal.name, &request).and_then(|ticket| {
+            // A held call is there once anyway.
+            let is_first = || self.gate.held.spend(&exchange.principal, &ticket.nonce, ticket.left());
+            if matches!(ticket.kind, TicketKind::Held) || is_first() {
+                Ok(ticket)
+            } else {
+                Err(Error::NotResumable("it was continued before"))
+            }
+        });
         match opened.map(|ticket| (ticket.kind, ticket.nonce, ticket.server)) {
             Err(error) => self.refuse(&request, exchange, error),
             Ok((TicketKind::Held, nonce, _)) => match self.gate.held.take(&nonce) {

@@ -100,13 +100,13 @@ impl Validator {
         if !is_object {
             return Err(Detail::no_object(&value).into());
         }
-        match self.check(&value) {
+        match self.check(&value, arguments.len()) {
             details if details.is_empty() => Ok(arguments),
             details => Err(Invalid { details }),
         }
     }
 
-    fn check(&self, value: &Value) -> Vec<Detail> {
+    fn check(&self, value: &Value, bytes: usize) -> Vec<Detail> {
         let Some(compiled) = &self.compiled else { return Vec::new() };
         let depth = depth(value);
         let too_deep = self.height.saturating_mul(depth) > MOST_LEVELS;
@@ -117,6 +117,10 @@ impl Validator {
         // To say what is wrong, all forms that a value may have are tried at every level, and only
         // the answer to "is it right" is remembered in between.
         let levels = u32::try_from(depth).unwrap_or(u32::MAX);
+        // And all that is found is held before the first of it is told.
+        if bytes > MOST_EXPLAINED {
+            return vec![Detail::somewhere(value)];
+        }
         if self.is_recursive && self.in_place.saturating_pow(levels) > MOST_FORMS {
             return vec![Detail::somewhere(value)];
         }
@@ -124,6 +128,9 @@ impl Validator {
         if found.is_empty() { vec![Detail::somewhere(value)] } else { found }
     }
 }
+
+/// The largest body of which it is said where it is wrong.
+const MOST_EXPLAINED: usize = 32 * 1024;
 
 fn depth(value: &Value) -> u64 {
     match value {

@@ -216,16 +216,20 @@ fn json_that_readers_understand_differently_is_refused() {
 #[test]
 fn what_is_answered_is_bounded() {
     let schema = json!({"type": "object", "additionalProperties": {"type": "string", "maxLength": 10}});
-    let members: Vec<_> = (0..5000).map(|i| format!("\"k{i}\":{i}")).collect();
+    let members: Vec<_> = (0..2000).map(|i| format!("\"k{i}\":{i}")).collect();
     let many = details(&schema, &format!("{{{}}}", members.join(",")));
     assert_eq!(many.as_array().unwrap().len(), 100, "{many}");
+    // Of a large body it is only said that it is wrong: to find out where would cost more than it is worth.
+    let members: Vec<_> = (0..50_000).map(|i| format!("\"k{i}\":{i}")).collect();
+    let coarse = details(&schema, &format!("{{{}}}", members.join(",")));
+    assert_eq!((coarse.as_array().unwrap().len(), &coarse[0]["loc"]), (1, &json!(["body"])));
     let large = detail(&schema, &format!("{{\"a\":\"{}\"}}", "é".repeat(1_000_000)));
     assert!(large.to_string().len() < 2000);
-    assert!(large["input"].as_str().unwrap().ends_with('…'));
+    assert!(large["input"].to_string().contains('…'), "{large}");
     let names: Vec<_> = (0..10_000).map(|i| format!("value {i}")).collect();
     assert!(detail(&a(&json!({"enum": names})), r#"{"a":1}"#).to_string().len() < 5000);
     let strict = json!({"type": "object", "properties": {}, "additionalProperties": false});
-    assert_eq!(details(&strict, &format!("{{{}}}", members.join(","))).as_array().unwrap().len(), 100);
+    assert_eq!(details(&strict, &format!("{{{}}}", members[..2000].join(","))).as_array().unwrap().len(), 100);
 }
 
 /// Runs on as little stack as a worker thread has.

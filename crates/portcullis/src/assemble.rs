@@ -84,7 +84,8 @@ impl Inheritance {
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let is_inherited = |name: &str| match self {
             Self::Small => INHERITED.contains(&name) || INHERITED_PREFIXES.iter().any(|p| name.starts_with(p)),
-            Self::Everything(_) => true,
+            // What is meant for us is none of theirs, the key that guards them least of all.
+            Self::Everything(_) => !name.starts_with("PORTCULLIS_"),
         };
         let mut all: BTreeMap<String, String> = ours.filter(|(name, _)| is_inherited(name)).collect();
         if let Self::Everything(more) = self {

@@ -6,10 +6,11 @@
 //! written is not read in its middle.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Read as _;
 use std::path::PathBuf;
 use std::time::Duration;
-use tokio::io::AsyncReadExt as _;
 
 /// How often the files are looked at.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -48,15 +49,19 @@ impl Files {
 }
 
 async fn content(paths: &BTreeSet<PathBuf>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for path in paths {
-        let mut text = Vec::new();
-        let read = async { tokio::fs::File::open(path).await?.take(MOST).read_to_end(&mut text).await };
-        // A file that is not there is a state like any other.
-        read.await.ok().hash(&mut hasher);
-        text.hash(&mut hasher);
-    }
-    hasher.finish()
+    let paths = paths.clone();
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut hasher = DefaultHasher::new();
+        for path in paths {
+            let mut text = Vec::new();
+            // A file that is not there is a state like any other.
+            let read = File::open(path).and_then(|file| file.take(MOST).read_to_end(&mut text));
+            read.ok().hash(&mut hasher);
+            text.hash(&mut hasher);
+        }
+        hasher.finish()
+    });
+    reading.await.unwrap_or_default()
 }
 
 #[cfg(test)]

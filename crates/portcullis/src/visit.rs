@@ -37,13 +37,14 @@ pub(crate) fn tools(file: &Path, server: Option<&str>, builtins: Builtins) -> Re
             let about = &offer.about;
             let state = match about.state {
                 State::Healthy => String::new(),
-                other => format!(" ({}: {})", other.as_str(), about.reason),
+                other => format!(" ({}: {})", other.as_str(), plain(&about.reason)),
             };
             let _ = writeln!(out, "{}{state}", offer.server);
             for tool in &offer.tools {
                 let description = tool.raw.get_text("description").unwrap_or_default();
                 let line = description.lines().next().unwrap_or_default();
-                let _ = writeln!(out, "  {:<32} {}", tool.name, line.chars().take(100).collect::<String>());
+                let _ =
+                    writeln!(out, "  {:<32} {}", plain(&tool.name), plain(line).chars().take(100).collect::<String>());
             }
         }
         Ok(())
@@ -162,9 +163,7 @@ fn show(result: &Raw) -> Result<(), String> {
                     format!("[{}]", item.get_text("mimeType").or_else(|| item.get_text("type")).unwrap_or_default())
                 }
             };
-            // What a stranger wrote must not steer the terminal.
-            let text: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
-            let _ = writeln!(out, "{text}");
+            let _ = writeln!(out, "{}", plain(&text));
         }
         let has_text = result.get("content").is_some_and(|content| content.items().next().is_some());
         if let Some(structured) = result.get("structuredContent").filter(|s| !has_text && s.kind() != Kind::Null) {
@@ -173,6 +172,11 @@ fn show(result: &Raw) -> Result<(), String> {
         }
     }
     if failed { Err("the tool says that it failed".into()) } else { Ok(()) }
+}
+
+/// What a stranger wrote must not steer the terminal.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
 }
 
 #[cfg(test)]

@@ -93,6 +93,13 @@ impl HttpSession {
         ring
     }
 
+    /// Keeps nothing that is over, if its principal keeps too much.
+    fn economise(&self) {
+        if self.budget.is_spent() {
+            self.streams().rings.retain(|_, ring| !ring.has_ended());
+        }
+    }
+
     /// The stream of that number, if it is still kept.
     pub(crate) fn stream(&self, number: u64) -> Option<Arc<Ring>> {
         if number == 0 { Some(Arc::clone(&self.general)) } else { self.streams().rings.get(&number).cloned() }
@@ -297,6 +304,7 @@ async fn sweep(sessions: Weak<Sessions>) {
         sessions.table().retain(|_, session| {
             session.core.sweep(now);
             session.rest(now);
+            session.economise();
             let idle = session.idle_since().is_some_and(|since| now.duration_since(since) >= sessions.idle);
             let admitted = session.core.guarded().gate().still_admits(&session.core.principal).is_some();
             if idle || !admitted {

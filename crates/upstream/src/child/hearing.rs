@@ -190,6 +190,11 @@ impl Hearing {
         }
     }
 
+    /// Whether all calls come from one caller.
+    pub(super) const fn is_personal(&self) -> bool {
+        self.personal
+    }
+
     /// Numbers what the child lists, if that changed since it was started: no two instances and no
     /// two states of one have the same number.
     pub(super) fn lists(&self) -> Option<u64> {

@@ -313,7 +313,14 @@ fn room(seats: &mut Vec<Arc<Seat>>, core: &Core, owner: &Owner) -> Result<(), Er
             make_room(seats, same)?;
         }
     }
-    if seats.len() >= core.settings.max_asking.max(1) {
+    // Whoever has many sessions leaves some for others.
+    let most = core.settings.max_asking.max(1);
+    let share = most - most / 4;
+    let own = |seat: &Arc<Seat>| seat.owner.principal == owner.principal;
+    if seats.iter().filter(|seat| own(seat)).count() >= share {
+        make_room(seats, own)?;
+    }
+    if seats.len() >= most {
         make_room(seats, |_| true)?;
     }
     Ok(())

@@ -185,14 +185,27 @@ impl Life {
             self.listening = None;
         }
         let how = status.map_or_else(|error| format!("is gone: {error}"), group::how_it_ended);
-        format!("it {how}{}", self.stderr.epilogue()).into()
+        format!("it {how}{}", self.last_words()).into()
+    }
+
+    /// What it wrote last, for those who may know: why it did not start, or its only caller. What it
+    /// writes later may be about the calls of others, so that is for our log.
+    fn last_words(&self) -> String {
+        let words = self.stderr.epilogue();
+        if self.hearing.is_personal() || self.wire.is_greeting() {
+            return words;
+        }
+        if !words.is_empty() {
+            tracing::warn!(server = %self.core.server, "the child ended{words}");
+        }
+        String::new()
     }
 
     /// It closed a pipe: most often because it ends.
     async fn hung_up(&mut self, how: &str) -> Arc<str> {
         match timeout(MOMENT, self.child.wait()).await {
             Ok(status) => self.exited(status).await,
-            Err(_) => self.stopped(&format!("{how}{}", self.stderr.epilogue())).await,
+            Err(_) => self.stopped(&format!("{how}{}", self.last_words())).await,
         }
     }
 

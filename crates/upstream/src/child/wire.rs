@@ -81,6 +81,11 @@ impl Wire {
         }
     }
 
+    /// Whether only the handshake has begun yet.
+    pub(super) fn is_greeting(&self) -> bool {
+        self.greeting.load(Ordering::Relaxed)
+    }
+
     /// The handshake is over.
     pub(super) fn greeted(&self) {
         self.greeting.store(false, Ordering::Relaxed);

@@ -10,23 +10,39 @@ use mcp::{Error, Method, Raw, Request, sse};
 use openapi::{Reply, Validator};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use tokio::sync::Semaphore;
 
 /// What checks the arguments of each tool, made at its first call, kept as long as its entry.
-#[derive(Default)]
-pub(in super::super) struct Validators(Mutex<HashMap<usize, Made>>);
+pub(in super::super) struct Validators {
+    made: Mutex<HashMap<usize, Made>>,
+    /// Places to make one, and to check what is large.
+    making: Semaphore,
+    large: Semaphore,
+}
 
 /// For a tool as it stands in a catalogue.
 type Made = (Weak<ToolEntry>, Arc<Validator>);
+
+impl Default for Validators {
+    fn default() -> Self {
+        Self { made: Mutex::default(), making: Semaphore::new(1), large: Semaphore::new(2) }
+    }
+}
 
 impl Validators {
     async fn of(&self, tool: &Arc<ToolEntry>) -> Arc<Validator> {
         // An entry of a catalogue never changes, and its address is its own while it is there.
         let key = Arc::as_ptr(tool).addr();
-        let known = {
-            let table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = || {
+            let table = self.made.lock().unwrap_or_else(PoisonError::into_inner);
             table.get(&key).filter(|(weak, _)| weak.strong_count() > 0).map(|(_, v)| Arc::clone(v))
         };
-        if let Some(known) = known {
+        if let Some(known) = known() {
+            return known;
+        }
+        // One at a time, and each once: who waited finds it made.
+        let _place = self.making.acquire().await;
+        if let Some(known) = known() {
             return known;
         }
         let schema = tool.raw.get("inputSchema").unwrap_or_else(Raw::null);
@@ -34,9 +50,9 @@ impl Validators {
         let made = tokio::task::spawn_blocking(move || Validator::new(&schema)).await;
         let made = Arc::new(made.unwrap_or_else(|_| Validator::new(&Raw::of(&true))));
         if let Some(why) = made.unchecked() {
-            tracing::warn!(tool = %tool.name, "arguments are passed on unchecked: {why}");
+            tracing::warn!(tool = ?tool.name, "arguments are passed on unchecked: {why}");
         }
-        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut table = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         // Making one is dearer than looking which are of tools that are gone.
         table.retain(|_, (weak, _)| weak.strong_count() > 0);
         table.insert(key, (Arc::downgrade(tool), Arc::clone(&made)));
@@ -53,9 +69,14 @@ pub(in super::super) async fn call(validators: &Validators, arrival: &Arrival, n
     };
     let validator = validators.of(&tool).await;
     let validated = if body.len() > LARGE {
-        // What takes its time does so elsewhere; if that panics, the server decides.
+        // What takes its time costs something before it does, happens elsewhere, and not often at once.
+        if let Err(limited) = arrival.guarded.charge(&exchange) {
+            return arrival.refused(limited.kind(), failure(&limited));
+        }
+        let Ok(_place) = validators.large.acquire().await else { return failure(&Error::Cancelled) };
         let bytes = body.clone();
         let unchecked = || Ok(Raw::parse(body, &mcp::Limits::INBOUND).unwrap_or_else(|_| Raw::empty_object()));
+        // If that panics, the server decides.
         tokio::task::spawn_blocking(move || validator.validate(bytes)).await.unwrap_or_else(|_| unchecked())
     } else {
         validator.validate(body)
@@ -86,7 +107,7 @@ pub(in super::super) async fn call(validators: &Validators, arrival: &Arrival, n
 }
 
 /// Bodies above this size are not checked on an async thread.
-const LARGE: usize = 64 * 1024;
+const LARGE: usize = 32 * 1024;
 
 /// Refuses what never becomes a call. It counts against the caller's rate all the same.
 fn refuse(arrival: &Arrival, exchange: &Exchange, reason: &'static str, refusal: Answer) -> Answer {

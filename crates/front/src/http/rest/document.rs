@@ -10,10 +10,20 @@ use openapi::{Document, Info};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
+use tokio::sync::Semaphore;
 
 /// Documents as they were last rendered, by everything that they are made of.
-#[derive(Default)]
-pub(in super::super) struct Documents(Mutex<HashMap<u64, Bytes>>);
+pub(in super::super) struct Documents {
+    rendered: Mutex<HashMap<u64, Bytes>>,
+    /// One is rendered at a time.
+    rendering: Semaphore,
+}
+
+impl Default for Documents {
+    fn default() -> Self {
+        Self { rendered: Mutex::default(), rendering: Semaphore::new(1) }
+    }
+}
 
 /// How many bytes of documents are kept.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
@@ -24,8 +34,15 @@ impl Documents {
         let offers = arrival.guarded.offers(&exchange(arrival)).await;
         let (to, secured) = (arrival.guarded.destination().clone(), gate.asks_for_tokens());
         let key = fingerprint(&to, &offers, settings, secured);
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        let document = match known {
+        let known = || self.rendered.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let mut document = known();
+        let mut _place = None;
+        if document.is_none() {
+            _place = self.rendering.acquire().await.ok();
+            // Who waited may find it made.
+            document = known();
+        }
+        let document = match document {
             Some(document) => document,
             None => {
                 let settings = settings.clone();
@@ -45,7 +62,7 @@ impl Documents {
     }
 
     fn keep(&self, key: u64, document: &Bytes) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.rendered.lock().unwrap_or_else(PoisonError::into_inner);
         let kept: usize = all.values().map(Bytes::len).sum();
         if kept + document.len() > MOST_BYTES {
             all.clear();
