@@ -11,7 +11,10 @@ use std::path::Path;
 
 #[tokio::main]
 async fn main() {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).peekable();
+    if arguments.peek().is_some_and(|what| what == "axum") {
+        return peers::serve_axum_echo().await;
+    }
     let seconds: u64 = arguments.next().and_then(|s| s.parse().ok()).unwrap_or(4);
     let what = arguments.next();
     let wants = |name: &str| what.as_deref().is_none_or(|what| what == name);

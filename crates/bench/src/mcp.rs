@@ -47,7 +47,7 @@ pub async fn run(folder: &Path, node: &str, echo_mjs: &str, seconds: u64) -> Str
             load::once(&with_token(legacy(address, path, None, "echo"))).await;
         }
     }
-    let axum = peers::axum_echo().await;
+    let (_axum, axum) = peers::axum_echo();
     let groups = [
         ("built-in echo", "/fixture/mcp", None),
         ("before a Node stdio echo", "/node/mcp", Some((node.to_owned(), vec![echo_mjs.to_owned()]))),

@@ -53,15 +53,23 @@ pub fn gateway(folder: &Path, name: &str, log: &str, settings: &Value) -> (Proce
     (Process(child), address.expect("an address"))
 }
 
-pub async fn axum_echo() -> SocketAddr {
+/// The axum echo as a process of its own, like all that it is compared to.
+pub fn axum_echo() -> (Process, SocketAddr) {
+    let mut child = Command::new(bin("bench")).arg("axum").stdout(Stdio::piped()).spawn().expect("the axum echo");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let address = lines.next().and_then(Result::ok).and_then(|line| line.parse().ok());
+    (Process(child), address.expect("an address"))
+}
+
+/// Serves the echo that everything is compared to, until it is ended.
+pub async fn serve_axum_echo() {
     let app = Router::new().route("/", post(async |Json(body): Json<Value>| Json(body)));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
+    println!("{}", listener.local_addr().expect("an address"));
     let listener = axum::serve::ListenerExt::tap_io(listener, |s: &mut tokio::net::TcpStream| {
         let _ = s.set_nodelay(true);
     });
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    address
+    axum::serve(listener, app).await.expect("it serves");
 }
 
 /// mcp-proxy in front of a stdio server, if it is installed.
