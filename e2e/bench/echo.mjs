@@ -3,7 +3,7 @@ import { createInterface } from "node:readline";
 
 const schema = { type: "object", properties: { message: { type: "string" } } };
 const results = {
-  initialize: () => ({ protocolVersion: "2025-11-25", capabilities: { tools: {} }, serverInfo: { name: "echo", version: "1" } }),
+  initialize: (params) => ({ protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: "echo", version: "1" } }),
   "tools/list": () => ({ tools: [{ name: "echo", inputSchema: schema }] }),
   "tools/call": (params) => ({ content: [{ type: "text", text: params.arguments.message }] }),
   ping: () => ({}),

@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 
 struct ZimServer {
     tools: Arc<Builtin<Desk>>,
-    library: Arc<Library>,
+    holdings: Arc<Library>,
     about: ArcSwap<About>,
     watchers: Watchers,
 }
@@ -31,14 +31,18 @@ pub fn server(settings: Settings) -> Arc<dyn Server> {
     let mut about = About::clone(&tools.about());
     about.state = State::Starting;
     about.reason = "looking for archives".to_owned();
-    let server =
-        Arc::new(ZimServer { tools, library, about: ArcSwap::from_pointee(about), watchers: Watchers::default() });
+    let server = Arc::new(ZimServer {
+        tools,
+        holdings: library,
+        about: ArcSwap::from_pointee(about),
+        watchers: Watchers::default(),
+    });
     match Handle::try_current() {
         Ok(runtime) => {
             runtime.spawn(keep(Arc::downgrade(&server)));
         }
         Err(_) => {
-            server.library.shelf();
+            server.holdings.shelf();
             server.tell_state();
         }
     }
@@ -48,7 +52,7 @@ pub fn server(settings: Settings) -> Arc<dyn Server> {
 /// Looks at the folders until the server is gone.
 async fn keep(server: Weak<ZimServer>) {
     loop {
-        let Some(library) = server.upgrade().map(|server| Arc::clone(&server.library)) else { return };
+        let Some(library) = server.upgrade().map(|server| Arc::clone(&server.holdings)) else { return };
         let rescan = library.settings.rescan;
         // One thread at most: this waits for it, and a medium that hangs holds nothing else.
         let looked = tokio::task::spawn_blocking(move || drop(library.shelf())).await;
@@ -65,7 +69,7 @@ async fn keep(server: Weak<ZimServer>) {
 impl ZimServer {
     /// Takes over how the library is, and tells who watches if that is new.
     fn tell_state(&self) {
-        let Some(shelf) = self.library.known() else { return };
+        let Some(shelf) = self.holdings.known() else { return };
         let before = self.about.load_full();
         if before.state == shelf.state && before.reason == shelf.reason {
             return;

@@ -14,14 +14,14 @@ use tokio::sync::Semaphore;
 
 /// What the tools work on.
 pub(crate) struct Desk {
-    pub(crate) library: Arc<Library>,
+    pub(crate) holdings: Arc<Library>,
     places: Arc<Semaphore>,
 }
 
 /// One call at work.
 pub(crate) struct Work {
     pub(crate) shelf: Arc<Shelf>,
-    pub(crate) library: Arc<Library>,
+    pub(crate) holdings: Arc<Library>,
     until: Instant,
     gone: Arc<AtomicBool>,
 }
@@ -38,7 +38,7 @@ impl Work {
     /// Half of the time that was there is over: for work that can give a part of its result.
     pub(crate) fn is_late(&self) -> bool {
         let left = self.until.saturating_duration_since(Instant::now());
-        self.gone.load(Ordering::Relaxed) || left < self.library.settings.deadline / 2
+        self.gone.load(Ordering::Relaxed) || left < self.holdings.settings.deadline / 2
     }
 }
 
@@ -49,7 +49,7 @@ fn timed_out() -> Fault {
 impl Desk {
     pub(crate) fn new(library: &Arc<Library>) -> Self {
         let places = Arc::new(Semaphore::new(library.settings.threads.max(1)));
-        Self { library: Arc::clone(library), places }
+        Self { holdings: Arc::clone(library), places }
     }
 
     /// Does it on a blocking thread.
@@ -57,17 +57,17 @@ impl Desk {
         &self,
         act: impl FnOnce(&Work) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fail> {
-        let deadline = self.library.settings.deadline;
+        let deadline = self.holdings.settings.deadline;
         let until = Instant::now() + deadline;
         let gone = Arc::new(AtomicBool::new(false));
         let _leaving = Leaving(Arc::clone(&gone));
-        let library = Arc::clone(&self.library);
+        let holdings = Arc::clone(&self.holdings);
         let working = async {
             let place = Arc::clone(&self.places).acquire_owned().await;
             let running = tokio::task::spawn_blocking(move || {
                 let _place = place;
-                let shelf = library.shelf();
-                let work = Work { shelf, library, until, gone };
+                let shelf = holdings.shelf();
+                let work = Work { shelf, holdings, until, gone };
                 work.check()?;
                 act(&work)
             });

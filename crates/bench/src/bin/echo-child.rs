@@ -14,8 +14,10 @@ fn main() {
         let Some(id) = message.get("id") else { continue };
         let schema = json!({"type": "object", "properties": {"message": {"type": "string"}}});
         let result = match message["method"].as_str() {
-            Some("initialize") => json!({"protocolVersion": "2025-11-25", "capabilities": {"tools": {}},
-                "serverInfo": {"name": "echo", "version": "1"}}),
+            Some("initialize") => {
+                json!({"protocolVersion": message["params"]["protocolVersion"], "capabilities": {"tools": {}},
+                "serverInfo": {"name": "echo", "version": "1"}})
+            }
             Some("tools/list") => {
                 let more = (1..more).map(|n| json!({"name": format!("tool_{n}"), "description": "Does something useful with what it is given, as tools do.", "inputSchema": listed(n)}));
                 let all: Vec<Value> =

@@ -75,7 +75,7 @@ pub(super) async fn run(desk: Arc<Desk>, given: Arguments<Get>, _call: Call) -> 
 fn get(work: &Work, given: Get) -> Result<Entry, Fault> {
     let book = work.shelf.find(given.zim_file_path.as_deref())?;
     let archive = book.archive()?;
-    let most = work.library.settings.content_chars as u64;
+    let most = work.holdings.settings.content_chars as u64;
     let mut length = match given.max_content_length.map(u64::try_from) {
         None => most,
         Some(Ok(length)) if (1..=most).contains(&length) => length,
@@ -113,7 +113,7 @@ fn get(work: &Work, given: Get) -> Result<Entry, Fault> {
     let path = text::public_path(archive, &entry);
     let content_type = entry.mime_type().unwrap_or("unknown").to_owned();
     let size = entry.size()?;
-    let whole = text::of(archive, &entry, work.library.settings.entry_bytes)?;
+    let whole = text::of(archive, &entry, work.holdings.settings.entry_bytes)?;
     work.check()?;
     let message = whole.is_none().then(|| format!("This is no text: {size} bytes of {content_type}."));
     let whole = whole.unwrap_or_default();
