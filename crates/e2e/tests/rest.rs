@@ -133,9 +133,9 @@ async fn who_shows_no_token_or_a_wrong_one_is_told_so_as_mcpo_does() {
     assert_eq!(status, 200);
     assert!(!page.as_str().expect("a page").contains("echo"));
     assert_eq!(nobody.get("/builtin/docs").await.1, nobody.get("/nobody/docs").await.1);
-    let denied: Vec<_> = house.audit().into_iter().filter(|line| line["front"] == "rest").collect();
-    assert_eq!(denied.len(), 4, "{denied:?}");
-    assert!(denied.iter().all(|line| line["decision"] == "deny"));
+    let denied = || house.audit().into_iter().filter(|line| line["front"] == "rest").collect::<Vec<_>>();
+    wait_for("four lines", async || denied().len() == 4).await;
+    assert!(denied().iter().all(|line| line["decision"] == "deny"));
 }
 
 #[tokio::test]
