@@ -92,14 +92,7 @@ pub async fn mcp_proxy(folder: &Path, command: &str, args: &[String]) -> Option<
         .spawn()
         .ok()?;
     let process = Process(child);
-    let address = SocketAddr::from(([127, 0, 0, 1], port));
-    for _ in 0..200 {
-        if tokio::net::TcpStream::connect(address).await.is_ok() {
-            return Some((process, address));
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    None
+    Some((process, listening(port).await?))
 }
 
 /// mcpo in front of a stdio server, if it is installed.
@@ -115,10 +108,15 @@ pub async fn mcpo(command: &str, args: &[String]) -> Option<(Process, SocketAddr
         .spawn()
         .ok()?;
     let process = Process(child);
+    Some((process, listening(port).await?))
+}
+
+/// The address of a process, once it listens there.
+async fn listening(port: u16) -> Option<SocketAddr> {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     for _ in 0..400 {
         if tokio::net::TcpStream::connect(address).await.is_ok() {
-            return Some((process, address));
+            return Some(address);
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

@@ -1,5 +1,6 @@
 //! Tools as REST: who may call, what is answered, and that it is the same gate.
 
+use e2e::faults::Raw;
 use e2e::{Events, House, child, secret, three, token, wait_for};
 use serde_json::{Value, json};
 
@@ -264,5 +265,32 @@ async fn a_document_follows_what_the_server_offers() {
         assert_eq!(alice.post(&format!("/{server}/test_trigger_tool_change"), json!({})).await.0, 200);
         wait_for("the new tool", has).await;
         assert_eq!(alice.post(&format!("/{server}/dynamic_tool"), json!({})).await.0, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_taken_away_while_a_body_is_under_way_opens_nothing() {
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"destroy","arguments":{"what":"x"}}}"#;
+    for (path, body) in [("/builtin/mcp", call), ("/builtin/destroy", r#"{"what":"x"}"#)] {
+        let house = House::start(settings()).await;
+        let mut slow = Raw::connect(&house).await;
+        let alice = secret("alice");
+        let head = format!(
+            "authorization: Bearer {alice}\r\nexpect: 100-continue\r\nconnection: close\r\ncontent-length: {}",
+            body.len()
+        );
+        // Asked for the body, it was let in.
+        slow.send(Raw::head(path, &head).replace("accept: application/json, text/event-stream\r\n", "").as_bytes())
+            .await;
+        slow.until("100 Continue").await;
+        let mut without = settings();
+        without["auth"]["tokens"] = json!([token("bob", &["all"])]);
+        house.reload(without).await;
+        slow.send(body.as_bytes()).await;
+        let answer = slow.rest().await;
+        assert!(answer.contains("the token was taken away"), "{path}: {answer}");
+        let bob = caller(&house, Some(&secret("bob")));
+        let (_, counters) = bob.post("/builtin/counters", json!({})).await;
+        assert!(counters.get("destroy").is_none_or(|destroy| destroy["started"] == 0), "{counters}");
     }
 }

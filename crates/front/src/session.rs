@@ -342,7 +342,7 @@ pub(crate) trait Tell:
 
 impl<T: Fn(Raw) -> std::pin::Pin<Box<dyn Future<Output = bool> + Send>> + Clone + Send + Sync + 'static> Tell for T {}
 
-/// Tells of changes until the session or the client is gone, or reads too slowly.
+/// Tells of changes until the session, the client or its token is gone.
 async fn follow(session: Weak<Session>, replaced: Arc<Notify>, mut watch: Watch, tell: impl Tell) {
     loop {
         let change = tokio::select! {

@@ -79,15 +79,18 @@ pub(crate) enum Inheritance {
 }
 
 impl Inheritance {
-    fn environment(&self, own: &BTreeMap<String, config::Secret>) -> Vec<(String, String)> {
-        let ours =
-            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        let is_inherited = |name: &str| match self {
+    fn covers(&self, name: &str) -> bool {
+        match self {
             Self::Small => INHERITED.contains(&name) || INHERITED_PREFIXES.iter().any(|p| name.starts_with(p)),
             // What is meant for us is none of theirs, the key that guards them least of all.
             Self::Everything(_) => !name.starts_with("PORTCULLIS_"),
-        };
-        let mut all: BTreeMap<String, String> = ours.filter(|(name, _)| is_inherited(name)).collect();
+        }
+    }
+
+    fn environment(&self, own: &BTreeMap<String, config::Secret>) -> Vec<(String, String)> {
+        let ours =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let mut all: BTreeMap<String, String> = ours.filter(|(name, _)| self.covers(name)).collect();
         if let Self::Everything(more) = self {
             all.extend(more.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())));
         }
@@ -304,5 +307,21 @@ pub(crate) fn http(settings: &config::Settings, rest: &rest::Settings, bound: Op
         },
         shutdown_grace: Duration::from_secs(10),
         ..front::http::Settings::new(bound)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_child_inherits_the_key_that_guards_it() {
+        for inheritance in [Inheritance::Small, Inheritance::Everything(Vec::new())] {
+            assert!(inheritance.covers("PATH") && inheritance.covers("LC_ALL"));
+            assert!(!inheritance.covers("PORTCULLIS_API_KEY") && !inheritance.covers("PORTCULLIS_TOKEN"));
+        }
+        assert!(
+            !Inheritance::Small.covers("OTHER_API_KEY") && Inheritance::Everything(Vec::new()).covers("OTHER_API_KEY")
+        );
     }
 }

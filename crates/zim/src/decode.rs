@@ -5,7 +5,7 @@
 //! what the file says it will be.
 //!
 //! Zstandard is decoded by libzstd: every archive of today is full of it, and decoding is most of a
-//! read. The pure-Rust decoder, ruzstd, took three times as long on the same clusters, which no cache makes
+//! read. The pure-Rust decoder, ruzstd, is much slower on the same clusters, which no cache makes
 //! up for on a random read. libzstd is fuzzed without pause, gets at most [`ZSTD_WINDOW`]
 //! for its window and sees bytes of one cluster only. XZ stands in old archives; its decoder is safe Rust.
 
