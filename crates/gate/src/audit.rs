@@ -4,16 +4,23 @@
 //! the very first line of a chain has 64 zeros. `seq` counts lines. A line is handed over from
 //! `Drop`, so that no dropped or panicking call loses it, into a place that was reserved before the
 //! call began: what cannot be recorded does not happen. One thread of its own writes.
+//!
+//! Lines are handed over as text, appended to one buffer that the writer takes away as a whole: a
+//! line costs its caller one copy, and memory of one thread is not given back by another.
 
-use serde::{Deserialize, Serialize, Serializer};
+mod line;
+mod verify;
+mod writer;
+
+pub(crate) use line::{Line, beginning};
 use sha2::{Digest, Sha256};
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
-use std::net::IpAddr;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
-use tokio::sync::{mpsc, oneshot};
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+pub use verify::{BadAudit, Verified, verify};
+use writer::Writer;
 
 /// Where and how the audit is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,106 +39,50 @@ pub struct AuditSettings {
     pub arguments: bool,
 }
 
-/// One line. Members that say nothing are left out.
-#[derive(Clone, Debug, Serialize)]
-#[allow(missing_docs)]
-pub(crate) struct Line {
-    #[serde(serialize_with = "rfc3339")]
-    pub time: SystemTime,
-    pub boot: String,
-    pub instance: String,
-    pub seq: u64,
-    pub prev: String,
-    /// One call; it may have several exchanges. Counts within `boot`, like `exchange`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub call_id: Option<u64>,
-    /// One exchange with the caller.
-    pub exchange: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub era: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub principal: Option<Arc<str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub address: Option<IpAddr>,
-    pub front: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub server: Option<Arc<str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub method: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub target: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub arguments_sha256: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub arguments: Option<serde_json::Value>,
-    /// `allow` or `deny`.
-    pub decision: &'static str,
-    pub outcome: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-    /// Size of the result.
-    pub bytes: u64,
-    pub duration_ms: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub trace_id: Option<String>,
-}
-
-impl Line {
-    /// A line about something that begins now.
-    pub(crate) fn now(front: &'static str, exchange: u64) -> Self {
-        Self {
-            time: SystemTime::now(),
-            boot: String::new(),
-            instance: String::new(),
-            seq: 0,
-            prev: String::new(),
-            call_id: None,
-            exchange,
-            era: None,
-            principal: None,
-            address: None,
-            front,
-            server: None,
-            method: None,
-            target: None,
-            arguments_sha256: None,
-            arguments: None,
-            decision: "",
-            outcome: "",
-            error: None,
-            bytes: 0,
-            duration_ms: 0.0,
-            trace_id: None,
-        }
-    }
-}
-
-fn rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&humantime::format_rfc3339_micros(*time))
-}
-
 /// Takes lines to the writer.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Audit {
-    queue: Option<mpsc::Sender<Entry>>,
-    sync: bool,
+    queue: Option<Arc<Handle>>,
     pub(crate) arguments: bool,
 }
 
 /// A place for one line, see [`Audit::reserve`].
-#[derive(Debug)]
-pub(crate) struct Slot(Option<mpsc::OwnedPermit<Entry>>);
+pub(crate) struct Slot(Option<(Arc<Handle>, OwnedSemaphorePermit)>);
 
-#[derive(Debug)]
-enum Entry {
-    Line(Box<Line>, Option<oneshot::Sender<()>>),
-    Flush(oneshot::Sender<()>),
+/// When the last of these is gone, the writer ends.
+struct Handle {
+    queue: Arc<Queue>,
+    sync: bool,
 }
 
-/// How long lines are gathered before they are written together, unless each is waited for.
-const GATHER: Duration = Duration::from_millis(3);
+/// What waits for the writer.
+struct Queue {
+    waiting: Mutex<Waiting>,
+    arrived: Condvar,
+    /// One for each line that may wait.
+    places: Arc<Semaphore>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    /// All lines, one after the other.
+    text: Vec<u8>,
+    lines: Vec<Handed>,
+    /// Told when everything before is on disk.
+    flushes: Vec<oneshot::Sender<()>>,
+    /// Nothing comes any more.
+    ended: bool,
+}
+
+/// Where a line ends in the text, and who waits for it.
+struct Handed {
+    time: SystemTime,
+    end: usize,
+    written: Option<oneshot::Sender<()>>,
+}
+
 /// How many lines wait for the writer.
-const WAITING: usize = 8192;
+const MOST_WAITING: usize = 8192;
 
 /// The audit cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -144,32 +95,35 @@ pub struct AuditError {
 impl Audit {
     /// No audit.
     pub const fn off() -> Self {
-        Self { queue: None, sync: false, arguments: false }
+        Self { queue: None, arguments: false }
     }
 
     /// Opens the file and starts its writer, which ends when the last handle is dropped.
     pub fn open(settings: &AuditSettings) -> Result<Self, AuditError> {
         let failed = |source| AuditError { file: settings.file.clone(), source };
-        let writer = Writer::open(settings.clone()).map_err(failed)?;
-        let (queue, entries) = mpsc::channel(WAITING);
-        std::thread::Builder::new().name("audit".into()).spawn(move || writer.run(entries)).map_err(failed)?;
-        Ok(Self { queue: Some(queue), sync: settings.sync, arguments: settings.arguments })
+        let queue = Arc::new(Queue {
+            waiting: Mutex::default(),
+            arrived: Condvar::new(),
+            places: Arc::new(Semaphore::new(MOST_WAITING)),
+        });
+        let writer = Writer::open(settings.clone(), Arc::clone(&queue)).map_err(failed)?;
+        std::thread::Builder::new().name("audit".into()).spawn(move || writer.run()).map_err(failed)?;
+        let handle = Handle { queue, sync: settings.sync };
+        Ok(Self { queue: Some(Arc::new(handle)), arguments: settings.arguments })
     }
 
     /// Waits for a place for one line. `None` if the writer is gone.
     pub(crate) async fn reserve(&self) -> Option<Slot> {
-        match &self.queue {
-            None => Some(Slot(None)),
-            Some(queue) => queue.clone().reserve_owned().await.ok().map(|permit| Slot(Some(permit))),
-        }
+        let Some(handle) = &self.queue else { return Some(Slot(None)) };
+        let place = Arc::clone(&handle.queue.places).acquire_owned().await.ok()?;
+        Some(Slot(Some((Arc::clone(handle), place))))
     }
 
     /// A place for a line that cannot wait for one.
     pub(crate) fn try_reserve(&self) -> Option<Slot> {
-        match &self.queue {
-            None => Some(Slot(None)),
-            Some(queue) => queue.clone().try_reserve_owned().ok().map(|permit| Slot(Some(permit))),
-        }
+        let Some(handle) = &self.queue else { return Some(Slot(None)) };
+        let place = Arc::clone(&handle.queue.places).try_acquire_owned().ok()?;
+        Some(Slot(Some((Arc::clone(handle), place))))
     }
 
     /// Whether lines are written at all.
@@ -179,246 +133,70 @@ impl Audit {
 
     /// Waits until everything handed over so far is on disk.
     pub async fn flush(&self) {
-        if let Some(queue) = &self.queue {
-            let (done, flushed) = oneshot::channel();
-            if queue.send(Entry::Flush(done)).await.is_ok() {
-                let _ = flushed.await;
-            }
+        let Some(handle) = &self.queue else { return };
+        let (done, flushed) = oneshot::channel();
+        if handle.queue.hand_over(|waiting| waiting.flushes.push(done)) {
+            let _ = flushed.await;
         }
     }
+}
 
-    pub(crate) const fn syncs(&self) -> bool {
-        self.sync
+impl std::fmt::Debug for Audit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.is_on() { "Audit(on)" } else { "Audit(off)" })
     }
 }
 
 impl Slot {
-    /// Hands over the line; the receiver is told when it is on disk.
-    pub(crate) fn send(self, line: Line) -> oneshot::Receiver<()> {
-        let (done, written) = oneshot::channel();
-        if let Some(permit) = self.0 {
-            permit.send(Entry::Line(Box::new(line), Some(done)));
-        }
+    /// Hands over the line. If lines are to be on disk before answers leave, the receiver is told
+    /// when it is.
+    pub(crate) fn send(self, line: &Line) -> Option<oneshot::Receiver<()>> {
+        let (handle, place) = self.0?;
+        let (done, written) = if handle.sync { Some(oneshot::channel()) } else { None }.unzip();
+        // The writer gives it back.
+        place.forget();
+        handle.queue.hand_over(|waiting| {
+            waiting.text.extend_from_slice(line.text());
+            waiting.lines.push(Handed { time: line.time, end: waiting.text.len(), written: done });
+        });
         written
     }
 }
 
-struct Writer {
-    settings: AuditSettings,
-    file: File,
-    size: u64,
-    opened: Instant,
-    seq: u64,
-    prev: String,
-    boot: String,
-    instance: String,
-}
-
-const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
-
-impl Writer {
-    fn open(settings: AuditSettings) -> io::Result<Self> {
-        let mut file = open_private(&settings.file)?;
-        let (last, size) = mend_tail(&mut file)?;
-        let mut seq = 0;
-        let mut prev = GENESIS.to_owned();
-        if let Some(last) = last {
-            prev = hash(&last);
-            seq = serde_json::from_slice::<Link>(&last).map_or(0, |l| l.seq + 1);
-        }
-        let boot = mcp::seal::random::<8>().map_err(io::Error::other)?;
-        let instance = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
-        let instance = if instance.is_empty() { "portcullis".to_owned() } else { instance };
-        Ok(Self { settings, file, size, opened: Instant::now(), seq, prev, boot: hex(&boot), instance })
+impl Queue {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn run(mut self, mut entries: mpsc::Receiver<Entry>) {
-        const BATCH: usize = 2048;
-        let mut batch = Vec::with_capacity(BATCH);
-        let mut failing = false;
-        while entries.blocking_recv_many(&mut batch, BATCH) > 0 {
-            if !self.settings.sync && !batch.iter().any(|entry| matches!(entry, Entry::Flush(_))) {
-                // Whoever hands a line over must not pay for waking us each time.
-                std::thread::sleep(GATHER);
-                while batch.len() < BATCH
-                    && let Ok(entry) = entries.try_recv()
-                {
-                    batch.push(entry);
-                }
+    /// Gives the writer something to do; false if it is gone.
+    fn hand_over(&self, put: impl FnOnce(&mut Waiting)) -> bool {
+        let first = {
+            let mut waiting = self.waiting();
+            if self.places.is_closed() {
+                return false;
             }
-            let mut text = Vec::new();
-            let mut waiting = Vec::new();
-            for entry in batch.drain(..) {
-                match entry {
-                    Entry::Line(line, done) => {
-                        self.push(&mut text, *line);
-                        waiting.extend(done);
-                    }
-                    Entry::Flush(done) => waiting.push(done),
-                }
-            }
-            match self.write(&text) {
-                Ok(()) => failing = false,
-                Err(error) if !failing => {
-                    failing = true;
-                    tracing::error!(file = %self.settings.file.display(), %error, "the audit cannot be written");
-                }
-                Err(_) => {}
-            }
-            for done in waiting {
-                let _ = done.send(());
-            }
+            let first = waiting.is_empty();
+            put(&mut waiting);
+            first
+        };
+        // While something waits, the writer was told.
+        if first {
+            self.arrived.notify_one();
         }
-        let _ = self.file.sync_data();
-    }
-
-    fn push(&mut self, text: &mut Vec<u8>, mut line: Line) {
-        line.seq = self.seq;
-        line.prev.clone_from(&self.prev);
-        line.boot.clone_from(&self.boot);
-        line.instance.clone_from(&self.instance);
-        let json = serde_json::to_vec(&line).unwrap_or_default();
-        self.prev = hash(&json);
-        self.seq += 1;
-        text.extend_from_slice(&json);
-        text.push(b'\n');
-    }
-
-    fn write(&mut self, text: &[u8]) -> io::Result<()> {
-        let old = self.settings.max_age.is_some_and(|age| self.opened.elapsed() >= age);
-        if self.size > 0 && (self.size + text.len() as u64 > self.settings.max_bytes || old) {
-            self.rotate()?;
-        }
-        self.file.write_all(text)?;
-        self.size += text.len() as u64;
-        if self.settings.sync {
-            self.file.sync_data()?;
-        }
-        Ok(())
-    }
-
-    fn rotate(&mut self) -> io::Result<()> {
-        let mut aside = self.settings.file.clone().into_os_string();
-        let stamp = humantime::format_rfc3339_millis(SystemTime::now()).to_string().replace([':', '-'], "");
-        aside.push(format!(".{stamp}-{}", self.seq));
-        std::fs::rename(&self.settings.file, aside)?;
-        self.file = open_private(&self.settings.file)?;
-        self.size = 0;
-        self.opened = Instant::now();
-        let mut rotated = rotated_files(&self.settings.file)?;
-        let surplus = rotated.len().saturating_sub(self.settings.keep);
-        for file in rotated.drain(..surplus) {
-            std::fs::remove_file(file)?;
-        }
-        Ok(())
+        true
     }
 }
 
-/// Opens a file that only its owner may read.
-fn open_private(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.create(true).append(true).read(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-/// The files that were put aside, oldest first.
-fn rotated_files(file: &Path) -> io::Result<Vec<PathBuf>> {
-    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned() + ".";
-    let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut found: Vec<_> = std::fs::read_dir(folder)?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(&name)))
-        .collect();
-    found.sort();
-    Ok(found)
-}
-
-/// Reads the last whole line and cuts off what a killed process left behind it.
-fn mend_tail(file: &mut File) -> io::Result<(Option<Vec<u8>>, u64)> {
-    const WINDOW: u64 = 1024 * 1024;
-    let size = file.metadata()?.len();
-    let start = size.saturating_sub(WINDOW);
-    file.seek(SeekFrom::Start(start))?;
-    let mut tail = Vec::new();
-    io::Read::read_to_end(file, &mut tail)?;
-    let whole = tail.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-    if whole < tail.len() {
-        tracing::warn!(bytes = tail.len() - whole, "the audit ended in a torn line, which is cut off");
-        file.set_len(start + whole as u64)?;
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.flushes.is_empty()
     }
-    let lines = tail.get(..whole.saturating_sub(1)).unwrap_or_default();
-    let last = lines.rsplit(|b| *b == b'\n').next().filter(|l| !l.is_empty()).map(<[u8]>::to_vec);
-    Ok((last, start + whole as u64))
 }
 
-/// The parts of a line that make the chain.
-#[derive(Deserialize)]
-struct Link {
-    seq: u64,
-    prev: String,
-}
-
-/// What [`verify`] found in order.
-#[derive(Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct Verified {
-    pub lines: u64,
-    pub first_seq: u64,
-    pub last_seq: u64,
-    /// `prev` of the first line: the end of the file before.
-    pub continues: Option<String>,
-    /// The hash of the last line: `prev` of what comes next.
-    pub head: String,
-    /// Bytes of a line that was being written when the process was killed.
-    pub torn_bytes: u64,
-}
-
-/// Why an audit file is not what was written.
-#[derive(Debug, thiserror::Error)]
-#[allow(missing_docs)]
-pub enum BadAudit {
-    #[error("cannot be read: {0}")]
-    Io(#[from] io::Error),
-    #[error("line {line} is no audit line")]
-    NoLine { line: u64 },
-    #[error(
-        "line {line} does not follow the line before it: something was changed, added or taken out at or before it"
-    )]
-    Broken { line: u64 },
-}
-
-/// Checks the chain of one file.
-pub fn verify(file: &Path) -> Result<Verified, BadAudit> {
-    let mut reader = BufReader::new(File::open(file)?);
-    let mut found =
-        Verified { lines: 0, first_seq: 0, last_seq: 0, continues: None, head: GENESIS.to_owned(), torn_bytes: 0 };
-    let mut text = Vec::new();
-    loop {
-        text.clear();
-        if reader.read_until(b'\n', &mut text)? == 0 {
-            return Ok(found);
-        }
-        let line = found.lines + 1;
-        if text.pop() != Some(b'\n') {
-            found.torn_bytes = text.len() as u64 + 1;
-            return Ok(found);
-        }
-        let link: Link = serde_json::from_slice(&text).map_err(|_| BadAudit::NoLine { line })?;
-        if found.lines == 0 {
-            found.first_seq = link.seq;
-            let fresh = link.prev == GENESIS;
-            if fresh != (link.seq == 0) {
-                return Err(BadAudit::Broken { line });
-            }
-            found.continues = (!fresh).then_some(link.prev);
-        } else if link.prev != found.head || link.seq != found.last_seq + 1 {
-            return Err(BadAudit::Broken { line });
-        }
-        found.last_seq = link.seq;
-        found.lines = line;
-        found.head = hash(&text);
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.queue.waiting().ended = true;
+        self.queue.arrived.notify_one();
     }
 }
 
@@ -427,18 +205,26 @@ pub(crate) fn hash(bytes: &[u8]) -> String {
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    let digit = |n: u8| char::from(if n < 10 { b'0' + n } else { b'a' + n - 10 });
     let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        text.push(digit(byte >> 4));
-        text.push(digit(byte & 15));
-    }
+    text.extend(bytes.iter().flat_map(|byte| digits(*byte)).map(char::from));
     text
+}
+
+/// A byte as two hexadecimal digits.
+const fn digits(byte: u8) -> [u8; 2] {
+    const fn digit(n: u8) -> u8 {
+        if n < 10 { b'0' + n } else { b'a' + n - 10 }
+    }
+    [digit(byte >> 4), digit(byte & 15)]
 }
 
 #[cfg(test)]
 mod tests {
+    use super::writer::rotated_files;
     use super::*;
+    use std::fs::OpenOptions;
+    use std::io::Write as _;
+    use std::path::Path;
 
     fn settings(folder: &Path) -> AuditSettings {
         AuditSettings {
@@ -455,7 +241,9 @@ mod tests {
         let audit = Audit::open(settings).unwrap();
         for _ in 0..lines {
             let slot = audit.reserve().await.unwrap();
-            drop(slot.send(Line { outcome: "ok", ..Line::now("http", 1) }));
+            let mut line = Line::now("http", None, 1, None, None, None);
+            line.end(false, "ok", None, 0, Duration::ZERO, None);
+            drop(slot.send(&line));
         }
         audit.flush().await;
     }

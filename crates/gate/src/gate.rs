@@ -206,16 +206,12 @@ impl Gate {
         if !self.audit.is_on() {
             return;
         }
-        let line = crate::audit::Line {
-            address,
-            principal: who.map(|p| Arc::clone(&p.name)),
-            target: Some(path.chars().take(256).collect()),
-            decision: "deny",
-            outcome: reason,
-            ..crate::audit::Line::now(front.as_str(), self.next_id())
-        };
+        let who = who.map(|p| p.name.as_ref());
+        let mut line = crate::audit::Line::now(front.as_str(), None, self.next_id(), None, who, address);
+        line.asks(None, path);
+        line.end(true, reason, None, 0, Duration::ZERO, None);
         match self.audit.try_reserve() {
-            Some(slot) => drop(slot.send(line)),
+            Some(slot) => drop(slot.send(&line)),
             None => tracing::error!("an audit line was lost: the writer does not keep up"),
         }
     }

@@ -130,30 +130,31 @@ async fn rounds(
     exchange: &Exchange,
     call: &Call,
 ) -> Result<Answer, Error> {
+    if exchange.asking != Asking::OnStream {
+        let answer = Arc::clone(&entry.server).answer(request, call.clone()).await?;
+        return match answer {
+            Answer::NeedsInput { requests: Asks(requests), .. } if exchange.asking == Asking::Never => {
+                let needed = requests.members().next().and_then(|m| m.value.get_text("method")).unwrap_or_default();
+                Err(Error::MissingCapability(mcp::Capabilities::required_for(&Method::parse(&needed))))
+            }
+            answer => Ok(answer),
+        };
+    }
     for _ in 0..MOST_ROUNDS {
         let answer = Arc::clone(&entry.server).answer(request.clone(), call.clone()).await?;
         let Answer::NeedsInput { requests: Asks(requests), state } = answer else { return Ok(answer) };
-        match exchange.asking {
-            Asking::ByRetry => return Ok(Answer::NeedsInput { requests: Asks(requests), state }),
-            Asking::Never => {
-                let needed = requests.members().next().and_then(|m| m.value.get_text("method")).unwrap_or_default();
-                return Err(Error::MissingCapability(mcp::Capabilities::required_for(&Method::parse(&needed))));
+        let asking = requests.members().map(|question| {
+            let call = call.clone();
+            async move {
+                let method = question.value.get_text("method").unwrap_or_default();
+                let params = question.value.get("params").unwrap_or_else(Raw::empty_object);
+                let answer = call.ask(&question.key, Method::parse(&method), params).await?;
+                Ok::<_, Error>((question.key.into_owned(), answer))
             }
-            Asking::OnStream => {
-                let asking = requests.members().map(|question| {
-                    let call = call.clone();
-                    async move {
-                        let method = question.value.get_text("method").unwrap_or_default();
-                        let params = question.value.get("params").unwrap_or_else(Raw::empty_object);
-                        let answer = call.ask(&question.key, Method::parse(&method), params).await?;
-                        Ok::<_, Error>((question.key.into_owned(), answer))
-                    }
-                });
-                let answers: Vec<_> = join_all(asking).await.into_iter().collect::<Result<_, _>>()?;
-                let responses = Raw::object(answers.iter().map(|(key, answer)| (key.as_str(), answer)));
-                request.resume = Some(Resume { responses: Some(responses), state: state.map(Into::into) });
-            }
-        }
+        });
+        let answers: Vec<_> = join_all(asking).await.into_iter().collect::<Result<_, _>>()?;
+        let responses = Raw::object(answers.iter().map(|(key, answer)| (key.as_str(), answer)));
+        request.resume = Some(Resume { responses: Some(responses), state: state.map(Into::into) });
     }
     Err(Error::Internal(format!("the server asked more than {MOST_ROUNDS} times")))
 }

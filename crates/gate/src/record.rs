@@ -1,9 +1,10 @@
 //! The account of one exchange: its audit line and its metrics, given from `Drop`.
 
-use crate::audit::{Audit, Line, Slot, hash};
+use crate::audit::{Audit, Line, Slot};
 use crate::exchange::Exchange;
 use crate::metrics::{InFlight, Metrics};
 use mcp::{Error, Kind, Raw, Request};
+use sha2::{Digest as _, Sha256};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::oneshot;
@@ -19,7 +20,8 @@ pub(crate) struct Record {
 
 struct State {
     slot: Option<Slot>,
-    line: Option<Box<Line>>,
+    line: Option<Line>,
+    trace_id: Option<String>,
     server: Arc<str>,
     tool: Arc<str>,
     denied: bool,
@@ -37,7 +39,8 @@ impl Record {
         request: &Request,
         call_id: u64,
     ) -> Arc<Self> {
-        let line = audit.is_on().then(|| Box::new(line_of(audit, exchange, request, call_id)));
+        let line = audit.is_on().then(|| line_of(audit, exchange, request, call_id));
+        let trace_id = line.as_ref().and_then(|_| exchange.trace_id());
         Arc::new(Self {
             audit: audit.clone(),
             metrics: Arc::clone(metrics),
@@ -47,6 +50,7 @@ impl Record {
             state: Mutex::new(State {
                 slot: None,
                 line,
+                trace_id,
                 server: Arc::default(),
                 tool: Arc::default(),
                 denied: false,
@@ -75,7 +79,7 @@ impl Record {
         self.state().denied = true;
     }
 
-    /// Ends the account. The receiver is told when the line is on disk.
+    /// Ends the account. If that is to be waited for, the receiver is told when the line is on disk.
     pub(crate) fn finish(&self, outcome: &Result<usize, Error>) -> Option<oneshot::Receiver<()>> {
         let (name, error, bytes) = match outcome {
             Ok(bytes) => ("ok", None, *bytes),
@@ -89,10 +93,6 @@ impl Record {
         self.close("input_required", None, 0)
     }
 
-    pub(crate) const fn syncs(&self) -> bool {
-        self.audit.syncs()
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -102,18 +102,16 @@ impl Record {
         if std::mem::replace(&mut state.finished, true) {
             return None;
         }
-        let seconds = self.begun.elapsed().as_secs_f64();
-        self.metrics.end(&state.server, &state.tool, self.front, outcome, seconds);
+        let took = self.begun.elapsed();
+        self.metrics.end(&state.server, &state.tool, self.front, outcome, took.as_secs_f64());
         let mut line = state.line.take()?;
-        line.server = Some(Arc::clone(&state.server)).filter(|s| !s.is_empty());
-        line.decision = if state.denied { "deny" } else { "allow" };
-        line.outcome = outcome;
-        line.error = error;
-        line.bytes = bytes as u64;
-        line.duration_ms = (seconds * 1e6).round() / 1e3;
+        if !state.server.is_empty() {
+            line.server(&state.server);
+        }
+        line.end(state.denied, outcome, error.as_deref(), bytes as u64, took, state.trace_id.as_deref());
         let slot = state.slot.take().or_else(|| self.audit.try_reserve());
         match slot {
-            Some(slot) => Some(slot.send(*line)),
+            Some(slot) => slot.send(&line),
             None => {
                 tracing::error!("an audit line was lost: the writer does not keep up");
                 None
@@ -138,22 +136,15 @@ fn log_text(error: &Error) -> String {
 }
 
 fn line_of(audit: &Audit, exchange: &Exchange, request: &Request, call_id: u64) -> Line {
-    let target = request.target.name();
-    let mut line = Line {
-        call_id: Some(call_id),
-        era: Some(exchange.era.as_str()),
-        principal: Some(Arc::clone(&exchange.principal.name)),
-        address: exchange.address,
-        method: Some(request.method.as_str().chars().take(128).collect()),
-        target: (!target.is_empty()).then(|| target.chars().take(512).collect()),
-        trace_id: exchange.trace_id(),
-        ..Line::now(exchange.front.as_str(), exchange.id)
-    };
+    let (front, era) = (exchange.front.as_str(), exchange.era.as_str());
+    let who = Some(exchange.principal.name.as_ref());
+    let mut line = Line::now(front, Some(call_id), exchange.id, Some(era), who, exchange.address);
+    line.asks(Some(request.method.as_str()), request.target.name());
     if let Some(arguments) = &request.arguments {
         if audit.arguments {
-            line.arguments = Some(hide_secrets(arguments));
+            line.arguments(&Raw::of(&hide_secrets(arguments)));
         } else {
-            line.arguments_sha256 = Some(hash(arguments.bytes()));
+            line.arguments_hash(&Sha256::digest(arguments.bytes()).into());
         }
     }
     line

@@ -1,5 +1,6 @@
 //! A request on its way: what it says meanwhile, and how it ends.
 
+use crate::audit::beginning;
 use crate::exchange::{Asking, Exchange};
 use crate::gate::{Gate, Guarded};
 use crate::held::{Ticket, TicketKind, Waiting, answers, digest};
@@ -62,7 +63,7 @@ pub struct Run {
 
 struct Closing {
     reply: Result<Reply, Error>,
-    /// Told when the audit line is on disk.
+    /// Told when the audit line is on disk, if that is to be waited for.
     written: Option<tokio::sync::oneshot::Receiver<()>>,
 }
 
@@ -88,11 +89,6 @@ enum Step {
     Ended(Result<Answer, Error>),
     /// Nothing goes on until what was gathered is answered.
     Waits,
-}
-
-/// As much of a name as a log needs.
-fn beginning(name: &str) -> &str {
-    name.char_indices().nth(128).and_then(|(at, _)| name.get(..at)).unwrap_or(name)
 }
 
 pub(crate) fn call_of(exchange: &Exchange, wants_progress: bool, answers: HashMap<String, Raw>) -> (Call, Ears) {
@@ -183,7 +179,7 @@ impl Guarded {
             front = exchange.front.as_str(),
             principal = %exchange.principal.name,
             method = %request.method,
-            target = beginning(request.target.name()),
+            target = beginning(request.target.name(), 128),
         );
         let future = pass(Passing {
             gate: Arc::clone(&self.gate),
@@ -475,7 +471,7 @@ impl Run {
             }
         };
         self.core = None;
-        self.closing = Some(Closing { reply, written: written.filter(|_| self.record.syncs()) });
+        self.closing = Some(Closing { reply, written });
     }
 
     /// Goes on to the end without anybody who listens.

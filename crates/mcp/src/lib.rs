@@ -28,7 +28,7 @@ pub use capability::Capabilities;
 pub use error::{Error, ErrorObject};
 pub use message::{BadMessage, Id, Incoming, Message};
 pub use method::Method;
-pub use raw::{Kind, Raw};
+pub use raw::{Kind, Raw, push_string};
 pub use request::{Level, Note, Request, Resume, Target};
 pub use revision::{Era, Revision};
 pub use scan::Limits;

@@ -33,6 +33,14 @@ impl Id {
         Raw::composed(out)
     }
 
+    /// About how long it is as JSON, in bytes.
+    const fn len(&self) -> usize {
+        match self {
+            Self::Number(_) => 20,
+            Self::Text(text) => text.len() + 2,
+        }
+    }
+
     fn push(&self, out: &mut Vec<u8>) {
         match self {
             Self::Number(n) => out.extend_from_slice(itoa::Buffer::new().format(*n).as_bytes()),
@@ -197,14 +205,16 @@ impl Message {
     }
 }
 
-fn open() -> Vec<u8> {
-    Vec::from(&br#"{"jsonrpc":"2.0""#[..])
+/// A message that has begun, with room for as many bytes beside the envelope's own.
+fn open(room: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(room + 64);
+    out.extend_from_slice(br#"{"jsonrpc":"2.0""#);
+    out
 }
 
 /// Composes a request around raw parameters.
 pub fn request(id: &Id, method: &str, params: Option<&Raw>) -> Raw {
-    let mut out = open();
-    out.reserve(params.map_or(0, Raw::len) + method.len() + 48);
+    let mut out = open(params.map_or(0, Raw::len) + method.len() + id.len());
     out.extend_from_slice(br#","id":"#);
     id.push(&mut out);
     push_call(&mut out, method, params);
@@ -213,7 +223,7 @@ pub fn request(id: &Id, method: &str, params: Option<&Raw>) -> Raw {
 
 /// Composes a notification around raw parameters.
 pub fn notification(method: &str, params: Option<&Raw>) -> Raw {
-    let mut out = open();
+    let mut out = open(params.map_or(0, Raw::len) + method.len());
     push_call(&mut out, method, params);
     Raw::composed(out)
 }
@@ -230,8 +240,7 @@ fn push_call(out: &mut Vec<u8>, method: &str, params: Option<&Raw>) {
 
 /// Composes a response around a raw result.
 pub fn response(id: &Id, result: &Raw) -> Raw {
-    let mut out = open();
-    out.reserve(result.len() + 40);
+    let mut out = open(result.len() + id.len());
     out.extend_from_slice(br#","id":"#);
     id.push(&mut out);
     out.extend_from_slice(br#","result":"#);
@@ -242,7 +251,7 @@ pub fn response(id: &Id, result: &Raw) -> Raw {
 
 /// Composes an error response; without an id, `"id": null`.
 pub fn failure(id: Option<&Id>, error: &ErrorObject) -> Raw {
-    let mut out = open();
+    let mut out = open(error.raw().len() + id.map_or(4, Id::len));
     out.extend_from_slice(br#","id":"#);
     match id {
         Some(id) => id.push(&mut out),

@@ -27,9 +27,10 @@ impl Raw {
     /// Checks `bytes` once, see [`scan`]; surrounding whitespace is cut off.
     pub fn parse(bytes: Bytes, limits: &Limits) -> Result<Self, JsonError> {
         scan::check(&bytes, limits)?;
-        let start = scan::skip_space(&bytes, 0);
-        let end = scan::skip_value(&bytes, start);
-        Ok(Self(bytes.slice(start..end)))
+        // What is left then is one value.
+        let value = bytes.trim_ascii();
+        let value = bytes.slice_ref(value);
+        Ok(Self(value))
     }
 
     /// JSON of a value of ours. A value that cannot be JSON (a map with keys that are no strings)
@@ -132,7 +133,7 @@ impl Raw {
             if out.len() > 1 {
                 out.push(b',');
             }
-            out.extend_from_slice(&member.text);
+            out.extend_from_slice(member.text);
         }
         for (key, value) in with {
             if out.len() > 1 {
@@ -167,8 +168,10 @@ impl Raw {
     }
 
     /// An array of values.
-    pub fn array<'a>(items: impl IntoIterator<Item = &'a Self>) -> Self {
-        let mut out = vec![b'['];
+    pub fn array<'a>(items: impl IntoIterator<Item = &'a Self, IntoIter: Clone>) -> Self {
+        let items = items.into_iter();
+        let mut out = Vec::with_capacity(items.clone().map(|item| item.len() + 1).sum::<usize>() + 2);
+        out.push(b'[');
         for item in items {
             if out.len() > 1 {
                 out.push(b',');
@@ -180,8 +183,11 @@ impl Raw {
     }
 
     /// An object of values.
-    pub fn object<'a>(members: impl IntoIterator<Item = (&'a str, &'a Self)>) -> Self {
-        let mut out = vec![b'{'];
+    pub fn object<'a>(members: impl IntoIterator<Item = (&'a str, &'a Self), IntoIter: Clone>) -> Self {
+        let members = members.into_iter();
+        let room = members.clone().map(|(key, value)| key.len() + value.len() + 4).sum::<usize>();
+        let mut out = Vec::with_capacity(room + 2);
+        out.push(b'{');
         for (key, value) in members {
             if out.len() > 1 {
                 out.push(b',');
@@ -196,7 +202,14 @@ impl Raw {
 }
 
 /// Appends `text` as a JSON string.
-pub(crate) fn push_string(out: &mut Vec<u8>, text: &str) {
+pub fn push_string(out: &mut Vec<u8>, text: &str) {
+    if text.bytes().all(|b| b >= b' ' && b != b'"' && b != b'\\') {
+        out.reserve(text.len() + 2);
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+        return;
+    }
     // Writing a string into a vector cannot fail.
     let _ = serde_json::to_writer(out, text);
 }
@@ -214,7 +227,7 @@ pub struct Member<'a> {
     /// The value, sharing the bytes of the object.
     pub value: Raw,
     /// `"key":value` as it stands in the text.
-    text: Bytes,
+    text: &'a [u8],
 }
 
 /// See [`Raw::members`].
@@ -244,7 +257,7 @@ impl<'a> Iterator for Members<'a> {
         Some(Member {
             key: scan::unescape(bytes.get(start + 1..key_end - 1)?),
             value: Raw(bytes.slice(value..end)),
-            text: bytes.slice(start..end),
+            text: bytes.get(start..end)?,
         })
     }
 }

@@ -209,6 +209,10 @@ pub(crate) fn is_in_other_case(key: &str, own: &str) -> bool {
         '\u{212a}' => 'k',
         c => c.to_ascii_lowercase(),
     };
+    // Outside of ASCII a letter that folds to one of these is longer than it.
+    if key.is_ascii() && key.len() != own.len() {
+        return false;
+    }
     key != own && key.chars().map(fold).eq(own.chars().map(fold))
 }
 

@@ -63,8 +63,11 @@ pub fn check(bytes: &[u8], limits: &Limits) -> Result<(), JsonError> {
     if let Err(e) = std::str::from_utf8(bytes) {
         return Err(JsonError::Utf8 { at: e.valid_up_to() });
     }
-    Scanner { bytes, at: 0, limits, keys: Vec::new() }.document()
+    Scanner { bytes, at: 0, limits, keys: Vec::with_capacity(16) }.document()
 }
+
+/// Up to so many keys of an object are compared each with each.
+const FEW: usize = 8;
 
 struct Scanner<'a> {
     bytes: &'a [u8],
@@ -177,12 +180,19 @@ impl Scanner<'_> {
 
     fn key_text(&self, key: Key) -> Cow<'_, str> {
         let raw = self.bytes.get(key.start..key.end).unwrap_or_default();
-        if key.escaped { unescape(raw) } else { String::from_utf8_lossy(raw) }
+        if key.escaped { unescape(raw) } else { plain(raw) }
     }
 
     fn close_object(&mut self, from: usize) -> Result<(), JsonError> {
         let keys = self.keys.get(from..).unwrap_or_default();
-        if keys.len() > 1 {
+        if keys.len() <= FEW && keys.iter().all(|key| !key.escaped) {
+            let bytes = |key: &Key| self.bytes.get(key.start..key.end).unwrap_or_default();
+            for (n, key) in keys.iter().enumerate() {
+                if keys.iter().take(n).any(|before| bytes(before) == bytes(key)) {
+                    return Err(JsonError::DuplicateKey { key: plain(bytes(key)).chars().take(80).collect() });
+                }
+            }
+        } else if keys.len() > 1 {
             let mut texts: Vec<Cow<'_, str>> = keys.iter().map(|k| self.key_text(*k)).collect();
             texts.sort_unstable();
             if let Some(key) = texts.windows(2).find_map(|w| if w.first() == w.get(1) { w.first() } else { None }) {
@@ -305,11 +315,17 @@ fn hex(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0u32, |n, d| Some(n * 16 + char::from(*d).to_digit(16)?))
 }
 
+/// The inside of a string without escapes.
+fn plain(raw: &[u8]) -> Cow<'_, str> {
+    // It is valid UTF-8: that is the first thing that is checked.
+    std::str::from_utf8(raw).map_or_else(|_| String::from_utf8_lossy(raw), Cow::Borrowed)
+}
+
 /// Decodes the inside of a JSON string that [`check`] has accepted. Halves of surrogate pairs,
 /// which only [`Limits::OUTBOUND`] lets through, become U+FFFD.
 pub fn unescape(raw: &[u8]) -> Cow<'_, str> {
     if memchr::memchr(b'\\', raw).is_none() {
-        return String::from_utf8_lossy(raw);
+        return plain(raw);
     }
     let mut out: Vec<u8> = Vec::with_capacity(raw.len());
     let mut rest = raw;

@@ -1,0 +1,138 @@
+//! One line, written as it is found out.
+
+use crate::audit::digits;
+use mcp::Raw;
+use std::io::Write as _;
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+/// One line but for what the writer adds: `boot`, `instance` and the chain. Members that say nothing
+/// are left out.
+pub(crate) struct Line {
+    pub(crate) time: SystemTime,
+    text: Vec<u8>,
+    /// Where `server` goes, which is found out last.
+    server_at: usize,
+}
+
+/// Room for most lines.
+const USUAL: usize = 448;
+
+impl Line {
+    /// A line about an exchange with a caller that begins now. `call_id` names one call, which may
+    /// have several exchanges; both count within `boot`.
+    pub(crate) fn now(
+        front: &'static str,
+        call_id: Option<u64>,
+        exchange: u64,
+        era: Option<&'static str>,
+        principal: Option<&str>,
+        address: Option<IpAddr>,
+    ) -> Self {
+        let mut line = Self { time: SystemTime::now(), text: Vec::with_capacity(USUAL), server_at: 0 };
+        if let Some(id) = call_id {
+            line.number("call_id", id);
+        }
+        line.number("exchange", exchange);
+        if let Some(era) = era {
+            line.name("era", era);
+        }
+        if let Some(principal) = principal {
+            line.name("principal", principal);
+        }
+        if let Some(address) = address {
+            // Neither kind of address has a character that JSON escapes.
+            let _ = write!(line.key("address"), "\"{address}\"");
+        }
+        line.name("front", front);
+        line.server_at = line.text.len();
+        line
+    }
+
+    /// What is asked for; empty for the server itself.
+    pub(crate) fn asks(&mut self, method: Option<&str>, target: &str) {
+        if let Some(method) = method {
+            self.name("method", beginning(method, 128));
+        }
+        if !target.is_empty() {
+            self.name("target", beginning(target, 512));
+        }
+    }
+
+    /// The arguments, only as their hash.
+    pub(crate) fn arguments_hash(&mut self, hash: &[u8; 32]) {
+        let text = self.key("arguments_sha256");
+        text.push(b'"');
+        text.extend(hash.iter().flat_map(|byte| digits(*byte)));
+        text.push(b'"');
+    }
+
+    /// The arguments.
+    pub(crate) fn arguments(&mut self, arguments: &Raw) {
+        // A line has no line feed in it.
+        let arguments = arguments.single_line();
+        self.key("arguments").extend_from_slice(&arguments);
+    }
+
+    /// Which server it was for.
+    pub(crate) fn server(&mut self, server: &str) {
+        let at = self.server_at;
+        let behind = self.text.len() - at.min(self.text.len());
+        self.name("server", server);
+        if let Some(rest) = self.text.get_mut(at..) {
+            rest.rotate_left(behind);
+        }
+    }
+
+    /// How it ended; `bytes` is the size of the result.
+    pub(crate) fn end(
+        &mut self,
+        denied: bool,
+        outcome: &str,
+        error: Option<&str>,
+        bytes: u64,
+        took: Duration,
+        trace_id: Option<&str>,
+    ) {
+        self.name("decision", if denied { "deny" } else { "allow" });
+        self.name("outcome", outcome);
+        if let Some(error) = error {
+            self.name("error", error);
+        }
+        self.number("bytes", bytes);
+        let micros = took.as_micros();
+        // Writing to a vector cannot fail.
+        let _ = write!(self.key("duration_ms"), "{}.{:03}", micros / 1000, micros % 1000);
+        if let Some(trace) = trace_id {
+            self.name("trace_id", trace);
+        }
+    }
+
+    /// Its members, each with a comma before it.
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    fn key(&mut self, key: &'static str) -> &mut Vec<u8> {
+        self.text.extend_from_slice(b",\"");
+        self.text.extend_from_slice(key.as_bytes());
+        self.text.extend_from_slice(b"\":");
+        &mut self.text
+    }
+
+    fn name(&mut self, key: &'static str, value: &str) {
+        mcp::push_string(self.key(key), value);
+    }
+
+    fn number(&mut self, key: &'static str, value: u64) {
+        let _ = write!(self.key(key), "{value}");
+    }
+}
+
+/// At most so many characters.
+pub(crate) fn beginning(text: &str, most: usize) -> &str {
+    if text.len() <= most {
+        return text;
+    }
+    text.char_indices().nth(most).and_then(|(at, _)| text.get(..at)).unwrap_or(text)
+}
