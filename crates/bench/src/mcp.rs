@@ -75,7 +75,7 @@ pub async fn run(folder: &Path, node: &str, echo_mjs: &str, seconds: u64) -> Str
         }
         let (table, cells) = group(title, &rows, &CLIENTS, seconds).await;
         text += &table;
-        let ratio = |a: usize, b: usize| cells[a][2].0 / cells[b][2].0;
+        let ratio = |a: usize, b: usize| cells[a][2].rate_to(&cells[b][2]);
         let floor = match title {
             "built-in echo" => Some(0.6),
             "before a Node stdio echo" => Some(0.37),

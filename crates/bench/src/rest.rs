@@ -34,11 +34,10 @@ pub async fn run(folder: &Path, node: &str, echo_mjs: &str, seconds: u64) -> Str
     if let [ours, mcpo] = cells.as_slice() {
         text.push('\n');
         for (n, clients) in CLIENTS.iter().enumerate() {
-            let rate = ours[n].0 / mcpo[n].0;
-            let p99 = mcpo[n].1.as_secs_f64() / ours[n].1.as_secs_f64();
+            let (rate, p99) = (ours[n].rate_to(&mcpo[n]), mcpo[n].p99_to(&ours[n]));
             text += &format!("REST, {clients} clients: {rate:.1} times mcpo's rate, its p99 is {p99:.1} times ours\n");
         }
-        let (rate, p99) = (ours[1].0 / mcpo[1].0, mcpo[1].1.as_secs_f64() / ours[1].1.as_secs_f64());
+        let (rate, p99) = (ours[1].rate_to(&mcpo[1]), mcpo[1].p99_to(&ours[1]));
         let verdict = if rate >= 15.0 && p99 >= 12.0 { "held" } else { "MISSED" };
         text += &format!("the floors of 15 times the rate and 12 times the p99, at 16 clients, are {verdict}\n");
     }

@@ -22,7 +22,7 @@ use body::BadBody;
 use gate::{Destination, Front, Gate, Guarded, Principal};
 use guard::Refused;
 pub use guard::{Guard, HostPattern};
-use http::header::{self, HeaderMap};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, StatusCode};
 use ipnet::IpNet;
 use mcp::{Era, Incoming, Limits, Message, Raw, Revision};
@@ -34,6 +34,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+
+/// Carries the revision.
+static VERSION: HeaderName = HeaderName::from_static(mcp::header::PROTOCOL_VERSION);
+/// W3C Trace Context.
+static TRACE: [HeaderName; 2] = [HeaderName::from_static("traceparent"), HeaderName::from_static("tracestate")];
 
 /// How the HTTP front behaves.
 #[derive(Clone, Debug)]
@@ -132,17 +137,18 @@ impl Arrival {
 
     /// All values of a header.
     fn header(&self, name: &str) -> Vec<&[u8]> {
-        self.headers.get_all(name).iter().map(http::HeaderValue::as_bytes).collect()
+        self.headers.get_all(name).iter().map(HeaderValue::as_bytes).collect()
     }
 
     /// Trace context from `_meta`, else from the headers (W3C Trace Context).
     fn trace(&self, meta: Option<&Raw>) -> Option<Raw> {
-        const KEYS: [&str; 2] = ["traceparent", "tracestate"];
         let from_meta = |key: &str| meta.and_then(|m| m.get(key)).filter(|v| v.text().is_some());
-        let from_header = |key: &str| self.headers.get(key).and_then(|v| v.to_str().ok()).map(Raw::of);
-        let found: Vec<_> =
-            KEYS.iter().filter_map(|key| Some((*key, from_meta(key).or_else(|| from_header(key))?))).collect();
-        found.iter().any(|(key, _)| *key == "traceparent").then(|| Raw::object(found.iter().map(|(k, v)| (*k, v))))
+        let from_header = |key: &HeaderName| self.headers.get(key).and_then(|v| v.to_str().ok()).map(Raw::of);
+        let find = |key: &HeaderName| from_meta(key.as_str()).or_else(|| from_header(key));
+        let [parent, state] = &TRACE;
+        let found = find(parent)?;
+        let members = [Some((parent.as_str(), found)), find(state).map(|value| (state.as_str(), value))];
+        Some(Raw::object(members.iter().flatten().map(|(key, value)| (*key, value))))
     }
 }
 
@@ -315,7 +321,7 @@ impl Http {
                 }
             }
             (Place::Mcp(_), method @ (Method::GET | Method::DELETE)) => {
-                let version = arrival.headers.get(mcp::header::PROTOCOL_VERSION).and_then(|v| v.to_str().ok());
+                let version = arrival.headers.get(&VERSION).and_then(|v| v.to_str().ok());
                 let modern = version.and_then(Revision::parse).is_some_and(|r| r.era() == Era::Modern);
                 if modern && !legacy::names_session(&arrival.headers) {
                     return refuse(Refusal::Method { allow: "POST" });
@@ -426,7 +432,7 @@ impl Http {
     }
 
     async fn post(self: &Arc<Self>, arrival: &Arrival, bytes: bytes::Bytes) -> Answer {
-        let version = arrival.headers.get(mcp::header::PROTOCOL_VERSION).map(|v| v.to_str().unwrap_or_default());
+        let version = arrival.headers.get(&VERSION).map(|v| v.to_str().unwrap_or_default());
         let named = version.map(Revision::parse);
         let incoming = match Incoming::parse(bytes, &Limits::INBOUND) {
             Ok(incoming) => incoming,
@@ -455,7 +461,7 @@ impl Http {
         let (status, kind, text) = page.render(&self.gate, who);
         let mut response = respond::empty(status);
         *response.body_mut() = text.into();
-        response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static(kind));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
         response
     }
 

@@ -7,7 +7,7 @@ use crate::frame;
 use crate::session::Running;
 use futures_util::future::join_all;
 use gate::{Asking, Event, Exchange, Front, Run};
-use http::header::HeaderValue;
+use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use mcp::{
     BadMessage, Capabilities, Change, Era, Error, Id, Incoming, Message, Method, Raw, Request, Revision, handshake,
@@ -16,7 +16,7 @@ use mcp::{
 use std::sync::Arc;
 
 /// Carries the sealed id of a session.
-pub(crate) const SESSION: &str = "mcp-session-id";
+pub(crate) static SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 
 /// A POST of the legacy era.
 pub(crate) async fn post(sessions: &Arc<Sessions>, arrival: &Arrival, incoming: Incoming) -> Answer {
@@ -72,7 +72,7 @@ impl UnknownSession {
 }
 
 fn find_session(sessions: &Arc<Sessions>, arrival: &Arrival) -> Result<Option<Arc<HttpSession>>, UnknownSession> {
-    let Some(sealed) = arrival.headers.get(SESSION) else { return Ok(None) };
+    let Some(sealed) = arrival.headers.get(&SESSION) else { return Ok(None) };
     let sealed = sealed.to_str().unwrap_or_default();
     sessions.find(&arrival.guarded, &arrival.path, &arrival.principal, sealed).map(Some).ok_or_else(|| {
         arrival.note_refused("unknown_session");
@@ -81,7 +81,7 @@ fn find_session(sessions: &Arc<Sessions>, arrival: &Arrival) -> Result<Option<Ar
 }
 
 fn revision(arrival: &Arrival, session: Option<&HttpSession>) -> Result<Revision, Error> {
-    match arrival.headers.get(mcp::header::PROTOCOL_VERSION) {
+    match arrival.headers.get(&super::VERSION) {
         None => Ok(session.map_or(Revision::WITHOUT_HEADER, |s| s.core.revision)),
         Some(header) => {
             let text = header.to_str().unwrap_or_default();
@@ -113,7 +113,7 @@ async fn initialize(sessions: &Arc<Sessions>, arrival: &Arrival, id: &Id, params
     let result = handshake::initialize_result(hello.revision, &about);
     let mut response = respond::json(StatusCode::OK, &message::response(id, &result));
     if let Ok(value) = HeaderValue::try_from(sealed) {
-        response.headers_mut().insert(SESSION, value);
+        response.headers_mut().insert(&SESSION, value);
     }
     response
 }
@@ -136,9 +136,9 @@ fn stateless(arrival: &Arrival) -> Arc<Exchange> {
 
 /// A request without a session. With nobody to come back for the answer, a disconnect ends it.
 async fn alone(arrival: &Arrival, id: &Id, request: Request) -> Answer {
-    let method = request.method.to_string();
+    let method = request.method.clone();
     let mut run = arrival.guarded.pass(request, &stateless(arrival));
-    json(id, &method, to_the_end(&mut run).await)
+    json(id, method.as_str(), to_the_end(&mut run).await)
 }
 
 /// Goes on to the end of a run that has no stream.
@@ -432,5 +432,5 @@ pub(crate) fn delete(sessions: &Arc<Sessions>, arrival: &Arrival) -> Answer {
 
 /// Whether the headers name a session.
 pub(crate) fn names_session(headers: &HeaderMap) -> bool {
-    headers.contains_key(SESSION)
+    headers.contains_key(&SESSION)
 }

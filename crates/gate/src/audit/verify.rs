@@ -75,4 +75,3 @@ pub fn verify(file: &Path) -> Result<Verified, BadAudit> {
         found.head = hash(&text);
     }
 }
-
