@@ -215,7 +215,7 @@ impl Duplex {
             };
             match event {
                 Event::Done(reply) => {
-                    let reply = settled(session, &request, &exchange, self.teller(), reply);
+                    let reply = session.settled(&request, &exchange, self.teller(), reply).await;
                     return self.send(&frame::legacy_response(id, request.method.as_str(), &reply)).await;
                 }
                 event => {
@@ -293,6 +293,7 @@ impl Duplex {
         listening.grant(&about.capabilities);
         listening.interest.uris = self.guarded.readable(&listening.interest.uris, exchange);
         let mut changes = self.guarded.watch(listening.interest.clone(), exchange, false)?;
+        self.guarded.settled(exchange).await;
         self.send(&listening.acknowledged()).await;
         while let Some(change) = changes.next().await {
             if let Some(message) = listening.tell(&change) {
@@ -354,7 +355,7 @@ impl Duplex {
                                         },
                                     }
                                 };
-                                settled(&session, &request, &exchange, self.teller(), reply)
+                                session.settled(&request, &exchange, self.teller(), reply).await
                             }
                         },
                         Err(error) => Err(error),
@@ -386,17 +387,6 @@ impl Duplex {
         let all = async { while calls.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(grace, all).await;
     }
-}
-
-/// The reply, once what it changes about the session is in force.
-fn settled(
-    session: &Arc<Session>,
-    request: &Request,
-    exchange: &Exchange,
-    tell: impl crate::session::Tell,
-    reply: Result<gate::Reply, Error>,
-) -> Result<gate::Reply, Error> {
-    reply.and_then(|reply| session.settle(request, exchange, tell).map(|()| reply))
 }
 
 /// Names a session that lives and ends with its connection.

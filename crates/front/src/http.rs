@@ -540,7 +540,7 @@ mod tests {
     use super::*;
 
     fn headers(name: &'static str, values: &[&'static str]) -> HeaderMap {
-        values.iter().map(|v| (http::HeaderName::from_static(name), http::HeaderValue::from_static(v))).collect()
+        values.iter().map(|v| (HeaderName::from_static(name), HeaderValue::from_static(v))).collect()
     }
 
     #[test]

@@ -181,13 +181,24 @@ impl Session {
         }
     }
 
-    /// What a request that succeeded changes about the session. An error if that cannot be.
-    pub(crate) fn settle(
+    /// The reply, once what it changes about the session is in force, at servers elsewhere too.
+    pub(crate) async fn settled(
         self: &Arc<Self>,
         request: &Request,
         exchange: &Exchange,
         tell: impl Tell,
-    ) -> Result<(), Error> {
+        reply: Result<gate::Reply, Error>,
+    ) -> Result<gate::Reply, Error> {
+        let reply = reply?;
+        self.settle(request, exchange, tell)?;
+        if request.method == Method::ResourcesSubscribe {
+            self.guarded.settled(&self.watching_exchange(exchange)).await;
+        }
+        Ok(reply)
+    }
+
+    /// What a request that succeeded changes about the session. An error if that cannot be.
+    fn settle(self: &Arc<Self>, request: &Request, exchange: &Exchange, tell: impl Tell) -> Result<(), Error> {
         let too_many =
             || Error::Limited { what: "too many resources are watched", retry_after: Duration::from_secs(10) };
         let watches_else = {
@@ -253,10 +264,7 @@ impl Session {
     fn watch(self: &Arc<Self>, exchange: &Exchange, tell: impl Tell) -> Result<(), Error> {
         let _watching = self.watching.lock().unwrap_or_else(PoisonError::into_inner);
         let replaces = self.is_watching();
-        // What a session can be asked and wants to be told decides which instances of a server are
-        // its own.
-        let (capabilities, log_level) = (self.capabilities.clone(), self.state().level);
-        let exchange = Arc::new(Exchange { capabilities, log_level, ..exchange.clone() });
+        let exchange = Arc::new(self.watching_exchange(exchange));
         let watch = self.guarded.watch(self.interest(), &exchange, replaces)?;
         if replaces {
             self.state().next_watch = Some(watch);
@@ -268,6 +276,13 @@ impl Session {
         state.watching = Some(task);
         state.next_watch = None;
         Ok(())
+    }
+
+    /// What a session can be asked and wants to be told decides which instances of a server are its
+    /// own.
+    fn watching_exchange(&self, exchange: &Exchange) -> Exchange {
+        let (capabilities, log_level) = (self.capabilities.clone(), self.state().level);
+        Exchange { capabilities, log_level, ..exchange.clone() }
     }
 
     fn is_watching(&self) -> bool {

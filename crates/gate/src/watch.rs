@@ -22,6 +22,9 @@ use tokio::task::AbortHandle;
 
 /// Changes of lists that come within this time are told once.
 const COALESCE: Duration = Duration::from_millis(100);
+/// How long the answer to a subscription waits for servers elsewhere to be subscribed.
+const SETTLED: Duration = Duration::from_secs(2);
+
 /// Changes for one caller. Ends when the caller's token goes. Dropping it ends the interest.
 pub struct Watch {
     changes: Changes,
@@ -78,6 +81,15 @@ impl Guarded {
             watch(Arc::clone(&self.gate), self.to.clone(), interest, Arc::clone(exchange), teller, before, first);
         let task = tokio::spawn(watching).abort_handle();
         Ok(Watch { changes, task, _place: place, _count: Count(metrics.watches.clone()) })
+    }
+
+    /// Waits, but not long, until the servers elsewhere tell of what this caller watches by now.
+    pub async fn settled(&self, exchange: &Exchange) {
+        let caller = crate::run::caller_of(exchange);
+        let servers = self.gate.snapshot().servers_for(&self.to, &exchange.principal);
+        let settling = servers.iter().map(|entry| Arc::clone(&entry.server).settled(&caller));
+        // One that takes longer keeps nobody from an answer.
+        let _ = tokio::time::timeout(SETTLED, futures_util::future::join_all(settling)).await;
     }
 
     /// The uris of these that the caller may read.

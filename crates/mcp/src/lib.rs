@@ -33,5 +33,6 @@ pub use request::{Level, Note, Request, Resume, Target};
 pub use revision::{Era, Revision};
 pub use scan::Limits;
 pub use server::{
-    About, Answer, Answering, Asks, Change, Interest, Server, ServerCapabilities, State, Tier, ToolTraits, Watching,
+    About, Answer, Answering, Asks, Change, Interest, Server, ServerCapabilities, Settling, State, Tier, ToolTraits,
+    Watching,
 };

@@ -17,6 +17,9 @@ pub type Answering = Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send>>
 /// Changes as they happen. Dropping it ends the interest.
 pub type Watching = Pin<Box<dyn Stream<Item = Change> + Send>>;
 
+/// See [`Server::settled`].
+pub type Settling = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// Everything that answers MCP requests. Only the gate calls one.
 pub trait Server: Send + Sync + 'static {
     /// What is known now. Never blocks.
@@ -30,6 +33,12 @@ pub trait Server: Send + Sync + 'static {
 
     /// Changes while held: one shape for legacy subscriptions and for `subscriptions/listen`.
     fn watch(self: Arc<Self>, interest: Interest, call: Call) -> Watching;
+
+    /// Resolves once a change of anything that this caller watches now would be told: at once, unless
+    /// somebody else has to be asked to tell. May never resolve.
+    fn settled(self: Arc<Self>, _caller: &Caller) -> Settling {
+        Box::pin(std::future::ready(()))
+    }
 
     /// Numbers what is listed to this caller alone, if that is not what all see: another number
     /// means other lists. Never blocks.

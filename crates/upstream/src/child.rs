@@ -37,11 +37,14 @@ mod wire;
 pub use reaper::{Reaper, reaper_main};
 pub use settings::{Backoff, Settings};
 
-use self::core::Core;
+use self::core::{Core, Plain};
 use failure::Failure;
 use futures_util::StreamExt as _;
 use instance::Instance;
-use mcp::{About, Answer, Answering, Call, Caller, Era, Error, Interest, Method, Note, Raw, Request, Server, Watching};
+use mcp::{
+    About, Answer, Answering, Call, Caller, Era, Error, Interest, Method, Note, Raw, Request, Server, Settling,
+    Watching,
+};
 use personal::Personal;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -187,6 +190,18 @@ impl Server for Child {
         });
         let own = own.filter(move |_| std::future::ready(is_own()));
         Box::pin(futures_util::stream::select(shared, own))
+    }
+
+    fn settled(self: Arc<Self>, caller: &Caller) -> Settling {
+        // One that is not up is subscribed before anything else when it is.
+        let is_up = matches!(&*self.core.plain.borrow(), Plain::Up(instance) if !instance.is_dead());
+        let own = self.personal.audience(caller);
+        Box::pin(async move {
+            if is_up {
+                self.core.audience.settled().await;
+            }
+            own.settled().await;
+        })
     }
 
     fn own_lists(&self, caller: &Caller) -> Option<u64> {

@@ -174,18 +174,15 @@ async fn in_session(session: &Arc<HttpSession>, arrival: &Arrival, id: Id, reque
         event = conduct.next() => event,
         () = tokio::time::sleep(ring::KEEP_ALIVE), if arrival.accepts_events => Step::Silence,
     };
-    match first {
-        Step::Response(answer) => answer,
-        Step::Event(event) if arrival.accepts_events => conduct.stream(Some(event)),
-        Step::Silence => conduct.stream(None),
-        Step::Event(_) => {
-            let mut event = first;
-            loop {
-                match event {
-                    Step::Response(answer) => return answer,
-                    Step::Event(_) | Step::Silence => event = conduct.next().await,
-                }
-            }
+    let mut step = match first {
+        Step::Event(event) if arrival.accepts_events => return conduct.stream(Some(event)),
+        Step::Silence => return conduct.stream(None),
+        step => step,
+    };
+    loop {
+        match step {
+            Step::Done(reply) => return conduct.respond(reply).await,
+            Step::Event(_) | Step::Silence => step = conduct.next().await,
         }
     }
 }
@@ -203,7 +200,7 @@ struct Conduct {
 
 enum Step {
     Event(Event),
-    Response(Answer),
+    Done(Result<gate::Reply, Error>),
     Silence,
 }
 
@@ -219,11 +216,16 @@ impl Conduct {
             Event::Done(reply) => {
                 self.run = None;
                 self.running = None;
-                let reply = settled(&self.session, &self.request, &self.exchange, reply);
-                Step::Response(json(&self.id, self.request.method.as_str(), reply))
+                Step::Done(reply)
             }
             event => Step::Event(event),
         }
+    }
+
+    /// The response that is no stream.
+    async fn respond(&mut self, reply: Result<gate::Reply, Error>) -> Answer {
+        let reply = settled(&self.session, &self.request, &self.exchange, reply).await;
+        json(&self.id, self.request.method.as_str(), reply)
     }
 
     /// Turns the answer into a stream that a task of the session feeds.
@@ -250,7 +252,7 @@ impl Conduct {
                     },
                 };
                 if let Event::Done(reply) = event {
-                    let reply = settled(&session, &request, &exchange, reply);
+                    let reply = settled(&session, &request, &exchange, reply).await;
                     ring.push(&frame::legacy_response(&id, request.method.as_str(), &reply));
                     ring.end();
                     return;
@@ -278,13 +280,13 @@ impl Drop for Conduct {
 }
 
 /// The reply, once what it changes about the session is in force.
-fn settled(
+async fn settled(
     session: &Arc<HttpSession>,
     request: &Request,
     exchange: &Exchange,
     reply: Result<gate::Reply, Error>,
 ) -> Result<gate::Reply, Error> {
-    reply.and_then(|reply| session.core.settle(request, exchange, general(session)).map(|()| reply))
+    session.core.settled(request, exchange, general(session), reply).await
 }
 
 /// Takes messages to the session's own stream. Whoever holds the stream counts as a reader of it.
@@ -368,7 +370,7 @@ async fn entry_of_session(
             reply = to_the_end(&mut run) => reply,
         };
         drop(running);
-        let reply = settled(&owner, &request, &exchange, reply);
+        let reply = settled(&owner, &request, &exchange, reply).await;
         // The client may be gone.
         let _ = done.send(reply);
     });

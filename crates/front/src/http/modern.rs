@@ -174,6 +174,7 @@ async fn listen(
     listening.interest.uris = arrival.guarded.readable(&listening.interest.uris, exchange);
     sessions.make_room_to_watch(&arrival.principal);
     let changes = arrival.guarded.watch(listening.interest.clone(), exchange, false)?;
+    arrival.guarded.settled(exchange).await;
     let first = sse::message(None, &listening.acknowledged());
     let (id, info) = (id.clone(), about.info.clone());
     let rest = futures_util::stream::unfold(Some((changes, listening, id, info, closing)), |state| async move {

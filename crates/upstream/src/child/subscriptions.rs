@@ -10,7 +10,7 @@
 //! everything in one subscription, which is replaced when it has to cover something else, the new
 //! one before the old one ends.
 
-use super::audience::Audience;
+use super::audience::{Audience, Following};
 use super::core::{Core, Plain};
 use super::failure::Failure;
 use super::greeting::us;
@@ -62,14 +62,17 @@ pub(super) async fn follow(core: Arc<Core>) {
     let Some(_presence) = core.enter() else { return };
     let lives = async {
         let mut told = Told::default();
+        let mut following = core.audience.follow();
         let mut plain = core.plain.subscribe();
         loop {
             let Some(instance) = alive(&mut plain).await else { return };
             tokio::select! {
                 _ = instance.died() => {}
-                () = live(&core.server, &core.audience, &instance, &mut told) => {}
+                () = live(&core.server, &core.audience, &mut following, &instance, &mut told) => {}
             }
             told.owed.append(&mut told.subscribed);
+            // The next process knows of nothing yet.
+            following.told(0);
         }
     };
     tokio::select! {
@@ -88,11 +91,13 @@ pub(super) async fn follow_own(
 ) {
     let Some(_presence) = core.enter() else { return };
     let mut told = Told { ready: Some(ready), ..Told::default() };
+    let mut following = audience.follow();
     tokio::select! {
         _ = instance.died() => {}
         () = core.stopped() => return,
-        () = live(&core.server, &audience, &instance, &mut told) => {}
+        () = live(&core.server, &audience, &mut following, &instance, &mut told) => {}
     }
+    drop(following);
     for change in [Change::Tools, Change::Prompts, Change::Resources] {
         audience.tell(&change);
     }
@@ -111,25 +116,25 @@ async fn alive(plain: &mut watch::Receiver<Plain>) -> Option<Arc<Instance>> {
 }
 
 /// For one life of the child.
-async fn live(server: &str, audience: &Audience, instance: &Instance, told: &mut Told) {
+async fn live(server: &str, audience: &Audience, following: &mut Following, instance: &Instance, told: &mut Told) {
     match instance.era() {
         Era::Legacy if instance.welcome.capabilities.subscribe => {
-            requests(server, audience, instance, told).await;
+            requests(server, audience, following, instance, told).await;
         }
         Era::Legacy => {}
-        Era::Modern => listen(server, audience, instance, told).await,
+        Era::Modern => listen(server, audience, following, instance, told).await,
     }
     // Nothing more can be subscribed in this life.
+    following.nothing_to_tell();
     told.settle(audience);
     std::future::pending::<()>().await;
 }
 
-async fn requests(server: &str, audience: &Audience, instance: &Instance, told: &mut Told) {
-    let mut moves = audience.moves();
+async fn requests(server: &str, audience: &Audience, following: &mut Following, instance: &Instance, told: &mut Told) {
     // What the child refused is not asked for again before it is wanted anew.
     let mut refused = Uris::new();
     loop {
-        let wanted = audience.uris();
+        let (wanted, moves) = following.wanted();
         refused.retain(|uri| wanted.contains(uri));
         for uri in &wanted {
             if told.subscribed.contains(uri) || refused.contains(uri) {
@@ -149,10 +154,9 @@ async fn requests(server: &str, audience: &Audience, instance: &Instance, told: 
             let _ = about(instance, &Method::ResourcesUnsubscribe, &uri).await;
             told.subscribed.remove(&uri);
         }
+        following.told(moves);
         told.settle(audience);
-        if moves.changed().await.is_err() {
-            return;
-        }
+        following.moved().await;
     }
 }
 
@@ -162,11 +166,10 @@ async fn about(instance: &Instance, method: &Method, uri: &str) -> Result<(), Fa
     timeout(PATIENCE, asking).await.unwrap_or_else(|_| Err(Failure::Died("it does not answer".into()))).map(drop)
 }
 
-async fn listen(server: &str, audience: &Audience, instance: &Instance, told: &mut Told) {
+async fn listen(server: &str, audience: &Audience, following: &mut Following, instance: &Instance, told: &mut Told) {
     let mut current: Option<Ticket> = None;
-    let mut moves = audience.moves();
     loop {
-        let wanted = audience.uris();
+        let (wanted, moves) = following.wanted();
         if current.is_none() || wanted != told.subscribed {
             let Ok(next) = subscribe(instance, &wanted).await else { return };
             // The old one is cancelled by this.
@@ -174,9 +177,10 @@ async fn listen(server: &str, audience: &Audience, instance: &Instance, told: &m
             told.subscribed = wanted;
             told.settle(audience);
         }
+        following.told(moves);
         let Some(ticket) = &mut current else { return };
         tokio::select! {
-            moved = moves.changed() => if moved.is_err() { return },
+            () = following.moved() => {}
             ended = ticket.answer() => {
                 if let Err(failure) = ended {
                     tracing::debug!(server, "the server tells no changes: {failure}");
