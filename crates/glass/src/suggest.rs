@@ -1,0 +1,223 @@
+//! The query of a suggestion: titles that have all words, the last of which may be unfinished.
+//!
+//! A small grammar is understood: `+word`, `-word`, brackets, and quotes. What is no sentence of it (a
+//! bracket that closes nothing, only words that must not be there) is read again without it. To what
+//! must match is added what matches better: the words as they were written, one behind the other, and
+//! the same at the beginning of the title.
+
+use crate::chars::{begins_stemmed, is_quote, is_word};
+use crate::lexer::{Lexer, Piece, Word};
+use crate::parse::ngrams;
+use crate::query::{Prefix, Query, Term};
+
+/// What the indexer puts before each title.
+const ANCHOR: &str = "0posanchor";
+/// How many words an unfinished one is taken for: the most frequent.
+const EXPANSIONS: usize = 100;
+/// Brackets within brackets.
+const DEPTH: usize = 50;
+
+/// Makes a query of text that was normalised.
+pub(crate) fn suggestion(text: &str, stem: &dyn Fn(&str) -> String) -> Query {
+    let grammar = Grammar { lexer: Lexer::new(text), stem };
+    let words = grammar.read().unwrap_or_else(|| Plain { stem }.read(text));
+    if words == Query::Nothing {
+        // Titles without any word are indexed as they are.
+        return if text.is_empty() { Query::Nothing } else { Query::Prefix(Prefix { text: text.to_owned(), most: usize::MAX }) };
+    }
+    Query::any(vec![Query::any(vec![words, written(text)]), written(&format!("{ANCHOR} {text}"))])
+}
+
+/// The words as they were written, one behind the other: in the order of their positions, and of bytes
+/// where these are equal.
+fn written(text: &str) -> Query {
+    let mut lexer = Lexer::new(text);
+    let mut terms: Vec<Term> = Vec::new();
+    loop {
+        match lexer.piece() {
+            Some(Piece::Word { word, .. }) => terms.push(word.into()),
+            Some(Piece::Phrase(words) | Piece::Ngrams { grams: words }) => {
+                terms.extend(words.into_iter().map(Term::from));
+            }
+            None if lexer.skip().is_none() => break,
+            None => {}
+        }
+    }
+    let window = u32::try_from(terms.len()).unwrap_or(u32::MAX);
+    terms.sort_by(|a, b| (a.position, &a.text).cmp(&(b.position, &b.text)));
+    terms.dedup();
+    terms.iter_mut().for_each(|term| term.position = 0);
+    if terms.len() < 2 { Query::phrase(terms) } else { Query::Phrase(terms, window) }
+}
+
+/// `Z` is put before what was stemmed, so that it is not taken for the word itself.
+fn term(word: &Word, is_verbatim: bool, stem: &dyn Fn(&str) -> String) -> Query {
+    if is_verbatim || !word.text.starts_with(begins_stemmed) {
+        return Query::term(word.text.clone(), word.position);
+    }
+    Query::term(format!("Z{}", stem(&word.text)), word.position)
+}
+
+/// Reads without the grammar: all words, and no unfinished one.
+struct Plain<'a> {
+    stem: &'a dyn Fn(&str) -> String,
+}
+
+impl Plain<'_> {
+    fn read(&self, text: &str) -> Query {
+        let mut lexer = Lexer::new(text);
+        let mut all = Vec::new();
+        loop {
+            match lexer.piece() {
+                Some(Piece::Word { word, is_verbatim, .. }) => all.push(term(&word, is_verbatim, self.stem)),
+                Some(Piece::Phrase(words)) => all.push(Query::phrase(words.into_iter().map(Term::from).collect())),
+                Some(Piece::Ngrams { grams }) => all.push(ngrams(grams)),
+                None if lexer.skip().is_none() => return Query::all(all),
+                None => {}
+            }
+        }
+    }
+}
+
+struct Grammar<'a> {
+    lexer: Lexer<'a>,
+    stem: &'a dyn Fn(&str) -> String,
+}
+
+/// What stands between two brackets.
+#[derive(Default)]
+struct Clauses {
+    wanted: Vec<Query>,
+    unwanted: Vec<Query>,
+    /// The sign before the next one.
+    is_unwanted: bool,
+}
+
+impl Clauses {
+    fn push(&mut self, query: Query) {
+        let list = if self.is_unwanted { &mut self.unwanted } else { &mut self.wanted };
+        list.push(query);
+        self.is_unwanted = false;
+    }
+
+    /// `None` if it only says what is not wanted.
+    fn close(self) -> Option<Query> {
+        if self.is_unwanted || (self.wanted.is_empty() && !self.unwanted.is_empty()) {
+            return None;
+        }
+        let wanted = Query::all(self.wanted);
+        Some(match Query::any(self.unwanted) {
+            Query::Nothing => wanted,
+            unwanted => Query::AndNot(Box::new(wanted), Box::new(unwanted)),
+        })
+    }
+}
+
+impl Grammar<'_> {
+    /// `None` if the text is no sentence of the grammar.
+    fn read(mut self) -> Option<Query> {
+        let mut open = vec![Clauses::default()];
+        while let Some(next) = self.lexer.peek() {
+            if let Some(piece) = self.lexer.piece() {
+                open.last_mut()?.push(self.clause(piece));
+                continue;
+            }
+            if is_quote(next) {
+                self.lexer.skip();
+                self.lexer.skip_space();
+                if self.lexer.peek().is_some_and(is_quote) {
+                    self.lexer.skip();
+                } else {
+                    let (phrase, is_closed) = self.quoted();
+                    match phrase {
+                        Query::Nothing if is_closed => return None,
+                        Query::Nothing => {}
+                        phrase => open.last_mut()?.push(phrase),
+                    }
+                }
+                continue;
+            }
+            match next {
+                '(' => {
+                    self.lexer.skip();
+                    self.lexer.skip_space();
+                    if self.lexer.peek() == Some(')') {
+                        self.lexer.skip();
+                    } else if open.len() < DEPTH {
+                        open.push(Clauses::default());
+                    } else {
+                        return None;
+                    }
+                }
+                ')' => {
+                    self.lexer.skip();
+                    let inner = open.pop()?.close()?;
+                    if inner == Query::Nothing {
+                        return None;
+                    }
+                    open.last_mut()?.push(inner);
+                }
+                '+' | '-' if self.is_sign() => {
+                    self.lexer.skip();
+                    open.last_mut()?.is_unwanted = next == '-';
+                }
+                _ => {
+                    self.lexer.skip();
+                }
+            }
+        }
+        while open.len() > 1 {
+            let inner = open.pop()?.close()?;
+            if inner != Query::Nothing {
+                open.last_mut()?.push(inner);
+            }
+        }
+        open.pop()?.close()
+    }
+
+    /// Whether a `+` or `-` stands before something and not between two things.
+    fn is_sign(&self) -> bool {
+        let begins = self.lexer.before().is_none_or(|before| before.is_whitespace() || before == '(');
+        let follows = |next| is_word(next) || is_quote(next) || next == '(';
+        begins && self.lexer.peek_second().is_some_and(follows)
+    }
+
+    fn clause(&self, piece: Piece) -> Query {
+        match piece {
+            Piece::Word { word, is_verbatim, is_at_end } => {
+                let whole = term(&word, is_verbatim, self.stem);
+                if !is_at_end {
+                    return whole;
+                }
+                Query::any(vec![Query::Prefix(Prefix { text: word.text, most: EXPANSIONS }), whole])
+            }
+            Piece::Phrase(words) => Query::phrase(words.into_iter().map(Term::from).collect()),
+            Piece::Ngrams { grams } => ngrams(grams),
+        }
+    }
+
+    /// A phrase up to the closing quote, or to the end. Whether it was closed.
+    fn quoted(&mut self) -> (Query, bool) {
+        let mut terms: Vec<Term> = Vec::new();
+        loop {
+            match self.lexer.piece() {
+                Some(Piece::Word { word, .. }) => terms.push(word.into()),
+                Some(Piece::Phrase(words)) => terms.extend(words.into_iter().map(Term::from)),
+                // Pairs overlap: the characters alone stand one behind the other.
+                Some(Piece::Ngrams { grams }) => {
+                    terms.extend(grams.into_iter().filter(|g| g.text.chars().count() == 1).map(Term::from));
+                }
+                None => match self.lexer.skip() {
+                    None => return (Query::phrase(terms), false),
+                    Some(char) if is_quote(char) => {
+                        if !self.lexer.peek().is_some_and(is_quote) {
+                            return (Query::phrase(terms), true);
+                        }
+                        self.lexer.skip();
+                    }
+                    Some(_) => {}
+                },
+            }
+        }
+    }
+}
