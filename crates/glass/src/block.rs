@@ -89,11 +89,6 @@ pub(crate) struct LeafItem<'a> {
 }
 
 impl Block {
-    #[cfg(test)]
-    pub(crate) fn of(bytes: &[u8]) -> Self {
-        Self(bytes.into())
-    }
-
     pub(crate) fn level(&self) -> u8 {
         self.0.get(4).copied().unwrap_or(u8::MAX)
     }

@@ -34,7 +34,8 @@ pub(crate) const fn is_ignored(char: char) -> bool {
 
 /// What a character between two others is within a word; `None` if it ends the word.
 pub(crate) fn infix(before: char, char: char, after: char) -> Option<char> {
-    let is_digit = |char: char| if char.is_ascii() { char.is_ascii_digit() } else { category(char) == C::DecimalNumber };
+    let is_digit =
+        |char: char| if char.is_ascii() { char.is_ascii_digit() } else { category(char) == C::DecimalNumber };
     if is_digit(before) && is_digit(after) {
         return match char {
             ',' | '.' | ';' | '\u{37e}' | '\u{589}' | '\u{60d}' | '\u{7f8}' | '\u{2044}' | '\u{fe10}' | '\u{fe13}'

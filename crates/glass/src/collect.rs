@@ -70,12 +70,12 @@ impl Best {
 
     pub(crate) fn offer(&mut self, candidate: Candidate) {
         let has_key = !candidate.collapse.is_empty();
-        if !has_key {
-            self.distinct += 1;
-        } else if self.keys.len() < KEYS && self.keys.insert(Arc::clone(&candidate.collapse)) {
+        let mut is_new = || self.keys.len() < KEYS && self.keys.insert(Arc::clone(&candidate.collapse));
+        if !has_key || is_new() {
             self.distinct += 1;
         }
-        if self.room == 0 || (self.kept.len() >= self.room && self.kept.first().is_some_and(|worst| candidate <= *worst))
+        if self.room == 0
+            || (self.kept.len() >= self.room && self.kept.first().is_some_and(|worst| candidate <= *worst))
         {
             return;
         }

@@ -30,7 +30,6 @@ pub(crate) struct Root {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Statistics {
     pub(crate) documents: u32,
-    pub(crate) last_docid: u32,
     /// No document is shorter.
     pub(crate) shortest: u32,
     /// No term occurs oftener in one document.
@@ -103,13 +102,13 @@ impl Root {
 impl Statistics {
     fn read(rest: &mut &[u8]) -> Option<Self> {
         let documents = varint_u32(rest)?;
-        let last_docid = documents.checked_add(varint_u32(rest)?)?;
+        let _last_docid = documents.checked_add(varint_u32(rest)?)?;
         let shortest = varint_u32(rest)?;
         let most_occurrences = varint_u32(rest)?;
         let _longest = varint(rest)?;
         let _oldest_changeset = varint(rest)?;
         let total_length = varint(rest)?;
-        Some(Self { documents, last_docid, shortest, most_occurrences, total_length })
+        Some(Self { documents, shortest, most_occurrences, total_length })
     }
 
     /// The mean length of documents; never 0, so that it can be divided by.

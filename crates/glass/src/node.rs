@@ -18,7 +18,7 @@ pub(crate) enum Node {
     Synonym(Box<Synonym>),
     And(And),
     Or(Or),
-    AndNot(Box<(Node, Node)>),
+    AndNot(Box<(Self, Self)>),
 }
 
 impl Node {

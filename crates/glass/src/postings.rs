@@ -197,7 +197,9 @@ impl Postings {
             let mut rest = tag.get(self.at..).unwrap_or_default();
             let (mut docid, mut wdf) = (self.docid, self.wdf);
             while docid < self.chunk.last && wdf < least {
-                let (Some(gap), Some(times)) = (varint_u32(&mut rest), varint_u32(&mut rest)) else { return bad_chunk() };
+                let (Some(gap), Some(times)) = (varint_u32(&mut rest), varint_u32(&mut rest)) else {
+                    return bad_chunk();
+                };
                 match docid.checked_add(gap) {
                     Some(before) if before < self.chunk.last => docid = before + 1,
                     _ => return bad_chunk(),

@@ -348,35 +348,40 @@ impl Pass<'_, '_, '_> {
             if weight < least {
                 continue;
             }
-            let (title, collapse) = match &mut keys {
-                Some(keys) => keys.get(docid)?,
-                None => Default::default(),
+            let mut candidate = Candidate {
+                weight,
+                title: Arc::default(),
+                docid: u64::from(docid - 1) * self.count as u64 + index as u64 + 1,
+                place: (index, docid),
+                collapse: Arc::default(),
+                matched: run.matched,
             };
-            let docid_of_all = u64::from(docid - 1) * self.count as u64 + index as u64 + 1;
-            let place = (index, docid);
-            let matched = run.matched;
-            best.offer(Candidate { weight, title, docid: docid_of_all, place, collapse, matched });
+            if let Some(keys) = &mut keys {
+                keys.fill(&mut candidate)?;
+            }
+            best.offer(candidate);
         }
     }
 }
 
 /// What suggestions are sorted and made distinct by.
 struct Keys {
-    title: Option<Values>,
-    target: Option<Values>,
+    title: Values,
+    target: Values,
 }
 
 impl Keys {
     fn new(database: &Database) -> Self {
         // libzim sorts by slot 0 and collapses on slot 1, whatever the map of values says.
-        Self { title: Some(database.values(0)), target: Some(database.values(1)) }
+        Self { title: database.values(0), target: database.values(1) }
     }
 
-    fn get(&mut self, docid: u32) -> Result<(Arc<[u8]>, Arc<[u8]>)> {
-        let value = |values: &mut Option<Values>| -> Result<Arc<[u8]>> {
-            values.as_mut().map_or_else(|| Ok(Arc::default()), |values| values.get(docid).map(Into::into))
-        };
-        Ok((value(&mut self.title)?, value(&mut self.target)?))
+    /// Writes them into a candidate.
+    fn fill(&mut self, candidate: &mut Candidate) -> Result<()> {
+        let (_, docid) = candidate.place;
+        candidate.title = self.title.get(docid)?.into();
+        candidate.collapse = self.target.get(docid)?.into();
+        Ok(())
     }
 }
 

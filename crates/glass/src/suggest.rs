@@ -23,7 +23,11 @@ pub(crate) fn suggestion(text: &str, stem: &dyn Fn(&str) -> String) -> Query {
     let words = grammar.read().unwrap_or_else(|| Plain { stem }.read(text));
     if words == Query::Nothing {
         // Titles without any word are indexed as they are.
-        return if text.is_empty() { Query::Nothing } else { Query::Prefix(Prefix { text: text.to_owned(), most: usize::MAX }) };
+        return if text.is_empty() {
+            Query::Nothing
+        } else {
+            Query::Prefix(Prefix { text: text.to_owned(), most: usize::MAX })
+        };
     }
     Query::any(vec![Query::any(vec![words, written(text)]), written(&format!("{ANCHOR} {text}"))])
 }
@@ -219,5 +223,92 @@ impl Grammar<'_> {
                 },
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What must match, without what only matches better.
+    fn wanted(text: &str) -> String {
+        let stem = |word: &str| word.strip_suffix("ning").unwrap_or(word).to_owned();
+        match suggestion(text, &stem) {
+            Query::Or(mut parts) => match parts.swap_remove(0) {
+                Query::Or(mut parts) => parts.swap_remove(0).to_string(),
+                other => panic!("{other}"),
+            },
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn the_grammar_is_the_one_of_xapian() {
+        // What Xapian 1.4.22 says of each with libzim's flags.
+        let cases = [
+            ("cat", "(WILDCARD SYNONYM cat OR Zcat@1)"),
+            ("cat ", "Zcat@1"),
+            ("running", "(WILDCARD SYNONYM running OR Zrun@1)"),
+            ("running(", "running@1"),
+            ("running-", "Zrun@1"),
+            ("1,00", "(WILDCARD SYNONYM 1,00 OR 1,00@1)"),
+            ("man*", "man@1"),
+            ("cat-dog", "(cat@1 PHRASE 2 dog@2)"),
+            ("cat +dog", "(Zcat@1 AND (WILDCARD SYNONYM dog OR Zdog@2))"),
+            ("cat -dog", "(Zcat@1 AND_NOT (WILDCARD SYNONYM dog OR Zdog@2))"),
+            ("cat -dog bird", "((Zcat@1 AND (WILDCARD SYNONYM bird OR Zbird@3)) AND_NOT Zdog@2)"),
+            ("-cat dog", "((WILDCARD SYNONYM dog OR Zdog@2) AND_NOT Zcat@1)"),
+            ("cat -a -b", "(Zcat@1 AND_NOT (Za@2 OR (WILDCARD SYNONYM b OR Zb@3)))"),
+            ("cat -() dog", "(Zcat@1 AND_NOT (WILDCARD SYNONYM dog OR Zdog@2))"),
+            ("cat - dog", "(Zcat@1 AND (WILDCARD SYNONYM dog OR Zdog@2))"),
+            ("+-cat", "(WILDCARD SYNONYM cat OR Zcat@1)"),
+            ("(cat", "(WILDCARD SYNONYM cat OR Zcat@1)"),
+            ("(cat)", "Zcat@1"),
+            ("cat (dog bird)", "(Zcat@1 AND (Zdog@2 AND Zbird@3))"),
+            ("(cat -dog)", "(Zcat@1 AND_NOT Zdog@2)"),
+            ("cat () dog", "(Zcat@1 AND (WILDCARD SYNONYM dog OR Zdog@2))"),
+            ("\"hot do", "(hot@1 PHRASE 2 do@2)"),
+            ("\"hot dog\"cat", "((hot@1 PHRASE 2 dog@2) AND (WILDCARD SYNONYM cat OR Zcat@3))"),
+            ("-\"hot dog\" cat", "((WILDCARD SYNONYM cat OR Zcat@3) AND_NOT (hot@1 PHRASE 2 dog@2))"),
+            ("“hot dog”", "(hot@1 PHRASE 2 dog@2)"),
+            ("\" \" dog", "(WILDCARD SYNONYM dog OR Zdog@1)"),
+            ("\"a\"\" b", "(a@1 PHRASE 2 b@2)"),
+            ("\"a 日本 b\"", "(a@1 PHRASE 4 日@2 PHRASE 4 本@2 PHRASE 4 b@3)"),
+            ("tokyo 日本", "(Ztokyo@1 AND (日@2 AND 日本@2 AND 本@2))"),
+            ("cat -日本", "(Zcat@1 AND_NOT (日@2 AND 日本@2 AND 本@2))"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(wanted(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_sentence_is_read_without_the_grammar() {
+        let cases = [
+            ("-cat", "Zcat@1"),
+            ("cat)", "Zcat@1"),
+            ("-a -b", "(Za@1 AND Zb@2)"),
+            ("(-cat) dog", "(Zcat@1 AND Zdog@2)"),
+            ("(()) a", "Za@1"),
+            ("\"- \" dog", "Zdog@1"),
+            ("cat) \"hot dog", "(Zcat@1 AND Zhot@2 AND Zdog@3)"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(wanted(text), expected, "{text}");
+        }
+        let deep = "(".repeat(100_000);
+        assert_eq!(suggestion(&deep, &str::to_owned).to_string(), format!("WILDCARD SYNONYM {deep}"));
+        assert_eq!(suggestion("", &str::to_owned), Query::Nothing);
+    }
+
+    #[test]
+    fn titles_that_have_the_words_as_written_are_better() {
+        let query = suggestion("new yor", &str::to_owned).to_string();
+        assert!(query.ends_with("OR (new PHRASE 2 yor)) OR (0posanchor PHRASE 3 new PHRASE 3 yor))"), "{query}");
+        let query = suggestion("東京", &str::to_owned).to_string();
+        assert!(
+            query
+                .ends_with("OR (京 PHRASE 3 東 PHRASE 3 東京)) OR (0posanchor PHRASE 4 京 PHRASE 4 東 PHRASE 4 東京))")
+        );
     }
 }

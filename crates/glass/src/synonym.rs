@@ -30,9 +30,8 @@ impl Synonym {
         most_occurrences: u32,
         shortest: u32,
     ) -> Self {
-        let most = lists.iter().fold(0_u32, |sum, list| {
-            sum.saturating_add(list.frequencies().most_in_one(most_occurrences))
-        });
+        let most =
+            lists.iter().fold(0_u32, |sum, list| sum.saturating_add(list.frequencies().most_in_one(most_occurrences)));
         let greatest = weight.of(most, shortest);
         Self { lists, weight, greatest, estimate, counts: Vec::new(), start: 0, docid: 0 }
     }

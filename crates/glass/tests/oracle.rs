@@ -40,7 +40,7 @@ fn check(kind: &str, expected: usize) {
             }
         }
     }
-    println!("{kind}: {} of {asked} identical", asked - wrong.len());
+    eprintln!("{kind}: {} of {asked} identical", asked - wrong.len());
     assert_eq!(asked, expected);
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
@@ -50,7 +50,7 @@ fn compare(search: &Search, database: &Database, record: &Value) -> Result<(), S
     let ours: Vec<&str> = matches.hits.iter().map(|hit| hit.path.strip_prefix("C/").unwrap_or(&hit.path)).collect();
     let theirs: Vec<&str> = record["paths"].as_array().unwrap().iter().map(|path| path.as_str().unwrap()).collect();
     let understood = search.explain(database).unwrap();
-    if record["xapian_same"] == true && understood != record["query"].as_str().unwrap() {
+    if record["xapian_same"] == true && flat(&understood) != flat(record["query"].as_str().unwrap()) {
         return Err(format!("understood as {understood}, not as {}", record["query"]));
     }
     if ours != theirs {
@@ -73,4 +73,23 @@ fn compare(search: &Search, database: &Database, record: &Value) -> Result<(), S
         Some(theirs) if theirs != percents => Err(format!("percents {percents:?}, not {theirs:?}")),
         _ => Ok(()),
     }
+}
+
+/// Without the brackets of ANDs within ANDs, which mean nothing: Xapian groups words of suggestions by
+/// what stands between them, and does nothing with the groups.
+fn flat(query: &str) -> String {
+    let mut parts: Vec<String> = vec![String::new()];
+    for char in query.chars() {
+        match char {
+            '(' => parts.push(String::new()),
+            ')' => {
+                let inner = parts.pop().unwrap();
+                let outer = parts.last_mut().unwrap();
+                let is_and = inner.contains(" AND ") && !inner.contains(" OR ") && !inner.contains('(');
+                outer.push_str(&if is_and { inner } else { format!("({inner})") });
+            }
+            char => parts.last_mut().unwrap().push(char),
+        }
+    }
+    parts.concat()
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub(crate) fn shared(name: &str) -> Option<PathBuf> {
     let named = std::env::var_os("PORTCULLIS_SHARED").map(PathBuf::from);
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders = named.into_iter().chain(here.ancestors().map(|folder| folder.join("shared")));
+    let folders = named.into_iter().chain(here.ancestors().map(|folder| folder.join("shared")));
     let found = folders.map(|folder| folder.join("data/zim").join(name)).find(|path| path.exists());
     if found.is_none() {
         eprintln!("left out: {name} is not in ../shared/data/zim");
