@@ -71,6 +71,37 @@ impl<'a> Lexer<'a> {
         self.rest.len() < before
     }
 
+    /// How much of the whole text was read, in bytes.
+    pub(crate) const fn offset(&self, whole: &str) -> usize {
+        whole.len() - self.rest.len()
+    }
+
+    /// Goes over a word or a run that begins here, without reading it. Whether there is one.
+    pub(crate) fn skip_word(&mut self) -> bool {
+        let mut before: Option<char> = None;
+        let is_run = self.peek().is_some_and(is_ngram);
+        while let Some(char) = self.peek() {
+            if is_word(char) && is_ngram(char) == is_run {
+                before = Some(char);
+            } else if is_run || before.is_none() {
+                break;
+            } else if !is_ignored(char) {
+                let after = self.peek_second().filter(|&after| is_word(after) && !is_ngram(after));
+                if !before.zip(after).is_some_and(|(before, after)| infix(before, char, after).is_some()) {
+                    break;
+                }
+            }
+            self.skip();
+        }
+        if before.is_some() && !is_run {
+            let after = self.rest.trim_start_matches(['+', '#']);
+            if self.rest.len() - after.len() <= 3 && !after.starts_with(is_word) {
+                self.rest = after;
+            }
+        }
+        before.is_some()
+    }
+
     /// The piece that begins here, if a word does.
     pub(crate) fn piece(&mut self) -> Option<Piece> {
         let first = self.peek().filter(|&char| is_word(char))?;

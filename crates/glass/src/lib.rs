@@ -26,6 +26,9 @@
 //! [`Database`] is what was opened, which is quick: one block is read. [`Search`] asks one or several of
 //! them and ranks what it finds together; each reads the query in its own language.
 //!
+//! [`Highlighter`] makes snippets of the pages that were found, and marks the words of the query in all
+//! of their forms.
+//!
 //! # Files that were not made by friends
 //!
 //! Every number in a database is a claim. Positions and sizes are compared with the block that they are
@@ -43,6 +46,7 @@ mod estimate;
 mod expand;
 mod geo;
 mod header;
+mod html;
 mod language;
 mod lengths;
 mod lexer;
@@ -57,6 +61,7 @@ mod postings;
 mod query;
 mod search;
 mod settings;
+mod snippet;
 mod source;
 mod suggest;
 mod synonym;
@@ -70,6 +75,8 @@ pub use cache::{Cache, Usage};
 pub use database::Database;
 pub use error::{Error, Result};
 pub use geo::Place;
+pub use html::html_text;
 pub use normalise::normalise;
 pub use search::{Hit, Matches, Search, Total};
+pub use snippet::{Highlighter, Snippet};
 pub use source::{Memory, ReadAt};

@@ -167,6 +167,10 @@ impl Search {
         }
     }
 
+    pub(crate) const fn is_for_titles(&self) -> bool {
+        self.is_suggestion
+    }
+
     /// The query as it is understood for a database, in Xapian's notation. For tests and curiosity.
     #[doc(hidden)]
     pub fn explain(&self, database: &Database) -> Result<String> {
