@@ -14,7 +14,7 @@ use crate::work::Run;
 
 /// See the module.
 pub(crate) enum Node {
-    Leaf(Leaf),
+    Leaf(Box<Leaf>),
     Synonym(Box<Synonym>),
     And(And),
     Or(Or),
@@ -72,6 +72,25 @@ impl Node {
         }
     }
 
+    /// Whether every candidate that is found without a least weight matches.
+    pub(crate) fn is_certain(&self) -> bool {
+        match self {
+            Self::Leaf(_) | Self::Synonym(_) => true,
+            Self::And(and) => and.checks.is_empty() && and.parts.iter().all(Self::is_certain),
+            Self::Or(or) => or.parts.iter().all(Self::is_certain),
+            Self::AndNot(_) => false,
+        }
+    }
+
+    /// The candidate weighs no more, as far as can be said without the length of the document.
+    #[inline]
+    fn greatest_here(&self) -> f64 {
+        match self {
+            Self::Leaf(leaf) => leaf.by_wdf.get(leaf.list.wdf() as usize).copied().unwrap_or(leaf.greatest),
+            other => other.greatest(),
+        }
+    }
+
     /// No document weighs more.
     pub(crate) fn greatest(&self) -> f64 {
         match self {
@@ -100,6 +119,8 @@ pub(crate) struct Leaf {
     list: Postings,
     weight: TermWeight,
     greatest: f64,
+    /// What the shortest document weighs that has the term that often.
+    by_wdf: [f64; 24],
     shortest: u32,
     /// The least weight that was asked for, and the occurrences that this takes.
     least: (f64, u32),
@@ -108,7 +129,8 @@ pub(crate) struct Leaf {
 impl Leaf {
     pub(crate) fn new(list: Postings, weight: TermWeight, most_occurrences: u32, shortest: u32) -> Self {
         let most = list.frequencies().most_in_one(most_occurrences);
-        Self { greatest: weight.of(most, shortest), shortest, weight, list, least: (f64::NEG_INFINITY, 1) }
+        let by_wdf = std::array::from_fn(|wdf| weight.of(wdf as u32, shortest));
+        Self { greatest: weight.of(most, shortest), by_wdf, shortest, weight, list, least: (f64::NEG_INFINITY, 1) }
     }
 
     fn seek(&mut self, target: u32, least: f64, run: &mut Run<'_, '_>) -> Result<u32> {
@@ -116,13 +138,9 @@ impl Leaf {
             self.least = (least, self.weight.least_wdf(least, self.shortest));
         }
         let often = if least == f64::NEG_INFINITY { 1 } else { self.least.1 };
-        loop {
-            let steps = if often > 1 { self.list.seek_often(target, often)? } else { self.list.seek(target)? };
-            run.work.spend(u64::from(steps))?;
-            if often <= 1 || self.list.wdf() >= often || self.list.docid() == END {
-                return Ok(self.list.docid());
-            }
-        }
+        let steps = if often > 1 { self.list.seek_often(target, often)? } else { self.list.seek(target)? };
+        run.work.spend(u64::from(steps))?;
+        Ok(self.list.docid())
     }
 }
 
@@ -176,6 +194,9 @@ impl And {
     }
 
     fn weigh(&mut self, least: f64, run: &mut Run<'_, '_>) -> Result<Option<f64>> {
+        if least > 0.0 && self.parts.iter().map(Node::greatest_here).sum::<f64>() < least {
+            return Ok(None);
+        }
         let mut weight = 0.0;
         let mut rest = self.greatest;
         for part in &mut self.parts {

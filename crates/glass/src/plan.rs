@@ -175,7 +175,7 @@ impl Builder<'_> {
         let own = u64::from(list.frequencies().documents);
         let frequency = self.plan.terms.get(&term.text).copied().unwrap_or_default().max(own);
         let Statistics { most_occurrences, shortest, .. } = self.statistics;
-        Ok(Some(Node::Leaf(Leaf::new(list, self.plan.weight(frequency), most_occurrences, shortest))))
+        Ok(Some(Node::Leaf(Box::new(Leaf::new(list, self.plan.weight(frequency), most_occurrences, shortest)))))
     }
 
     fn synonym(&self, prefix: &Prefix) -> Result<Option<Node>> {

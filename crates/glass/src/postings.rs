@@ -60,6 +60,9 @@ impl Frequencies {
     }
 }
 
+/// Postings that are unpacked at once.
+const BATCH: usize = 128;
+
 /// A list of postings and a place in it.
 #[derive(Clone)]
 pub(crate) struct Postings {
@@ -69,8 +72,11 @@ pub(crate) struct Postings {
     /// Where the next pair begins in the tag.
     at: usize,
     chunk: Chunk,
+    /// Some postings of the chunk, unpacked, and which of them the list is at.
+    docids: Vec<u32>,
+    wdfs: Vec<u32>,
+    place: usize,
     docid: u32,
-    wdf: u32,
     frequencies: Frequencies,
 }
 
@@ -112,7 +118,18 @@ impl Postings {
         }
         let tag = cursor.tag()?;
         let chunk = Chunk::default();
-        let mut list = Self { cursor, keys, tag, at: 0, chunk, docid: 0, wdf: 0, frequencies: Frequencies::default() };
+        let mut list = Self {
+            cursor,
+            keys,
+            tag,
+            at: 0,
+            chunk,
+            docids: Vec::new(),
+            wdfs: Vec::new(),
+            place: 0,
+            docid: 0,
+            frequencies: Frequencies::default(),
+        };
         list.begin_chunk(0)?;
         Ok(Some(list))
     }
@@ -127,94 +144,127 @@ impl Postings {
         self.docid
     }
 
-    /// How often the term is in that document.
+    /// How often the term is in that document; 0 behind the end.
     #[inline]
-    pub(crate) const fn wdf(&self) -> u32 {
-        self.wdf
+    pub(crate) fn wdf(&self) -> u32 {
+        self.wdfs.get(self.place).copied().unwrap_or_default()
     }
 
     /// Goes to the next document.
     #[inline]
     pub(crate) fn next(&mut self) -> Result<()> {
-        if self.docid == END {
-            return Ok(());
-        }
-        if self.docid == self.chunk.last {
-            return self.next_chunk();
-        }
-        let tag: &[u8] = &self.tag;
-        let mut rest = tag.get(self.at..).unwrap_or_default();
-        let (Some(gap), Some(wdf)) = (varint_u32(&mut rest), varint_u32(&mut rest)) else { return bad_chunk() };
-        self.at = tag.len() - rest.len();
-        self.take(gap, wdf)
-    }
-
-    fn take(&mut self, gap: u32, wdf: u32) -> Result<()> {
-        match self.docid.checked_add(gap).and_then(|docid| docid.checked_add(1)) {
-            Some(docid) if docid <= self.chunk.last => {
-                self.docid = docid;
-                self.wdf = wdf;
+        self.place += 1;
+        match self.docids.get(self.place) {
+            Some(docid) => {
+                self.docid = *docid;
                 Ok(())
             }
-            _ => bad_chunk(),
+            None => self.refill().map(drop),
         }
     }
 
     /// Goes to the first document that is not before this one. How many postings were gone over, about.
+    #[inline]
     pub(crate) fn seek(&mut self, target: u32) -> Result<u32> {
         if target <= self.docid {
             return Ok(0);
         }
+        // Most often it is one of the next few.
+        for step in 1..4 {
+            match self.docids.get(self.place + step) {
+                Some(docid) if *docid >= target => {
+                    self.place += step;
+                    self.docid = *docid;
+                    return Ok(step as u32);
+                }
+                Some(_) => {}
+                None => break,
+            }
+        }
+        self.seek_far(target)
+    }
+
+    fn seek_far(&mut self, target: u32) -> Result<u32> {
         let mut steps = 1;
         if target > self.chunk.last {
             steps += self.seek_chunk(target)?;
         }
-        if target <= self.docid {
-            return Ok(steps);
-        }
-        let tag: &[u8] = &self.tag;
-        let mut rest = tag.get(self.at..).unwrap_or_default();
-        let (mut docid, mut wdf) = (self.docid, self.wdf);
-        while docid < target {
-            let (Some(gap), Some(times)) = (varint_u32(&mut rest), varint_u32(&mut rest)) else { return bad_chunk() };
-            match docid.checked_add(gap) {
-                Some(before) if before < self.chunk.last => docid = before + 1,
-                _ => return bad_chunk(),
+        loop {
+            let rest = self.docids.get(self.place..).unwrap_or_default();
+            let passed = match rest.last() {
+                Some(last) if *last >= target => rest.partition_point(|docid| *docid < target),
+                _ => rest.len(),
+            };
+            steps += passed as u32;
+            self.place += passed;
+            if let Some(docid) = self.docids.get(self.place) {
+                self.docid = *docid;
+                return Ok(steps);
             }
-            wdf = times;
-            steps += 1;
+            if !self.refill()? || self.docid >= target {
+                return Ok(steps);
+            }
         }
-        self.at = tag.len() - rest.len();
-        (self.docid, self.wdf) = (docid, wdf);
-        Ok(steps)
     }
 
     /// Goes to the first document that is not before this one and has the term at least that often.
     pub(crate) fn seek_often(&mut self, target: u32, least: u32) -> Result<u32> {
         let mut steps = self.seek(target)?;
-        while self.wdf < least && self.docid != END {
-            let tag: &[u8] = &self.tag;
-            let mut rest = tag.get(self.at..).unwrap_or_default();
-            let (mut docid, mut wdf) = (self.docid, self.wdf);
-            while docid < self.chunk.last && wdf < least {
-                let (Some(gap), Some(times)) = (varint_u32(&mut rest), varint_u32(&mut rest)) else {
-                    return bad_chunk();
-                };
-                match docid.checked_add(gap) {
-                    Some(before) if before < self.chunk.last => docid = before + 1,
-                    _ => return bad_chunk(),
-                }
-                wdf = times;
-                steps += 1;
+        loop {
+            let rest = self.wdfs.get(self.place..).unwrap_or_default();
+            let passed = rest.iter().position(|wdf| *wdf >= least).unwrap_or(rest.len());
+            steps += passed as u32;
+            self.place += passed;
+            if let Some(docid) = self.docids.get(self.place) {
+                self.docid = *docid;
+                return Ok(steps);
             }
-            self.at = tag.len() - rest.len();
-            (self.docid, self.wdf) = (docid, wdf);
-            if wdf < least {
-                self.next_chunk()?;
-                steps += 1;
+            if !self.refill()? {
+                return Ok(steps);
             }
         }
-        Ok(steps)
+    }
+
+    /// Unpacks what follows; the list is at its first posting then. Whether there is any.
+    fn refill(&mut self) -> Result<bool> {
+        let Some(last) = self.docids.last().copied().filter(|_| self.docid != END) else { return Ok(false) };
+        if last == self.chunk.last {
+            self.next_chunk()?;
+            return Ok(self.docid != END);
+        }
+        self.docids.clear();
+        self.wdfs.clear();
+        self.unpack(last)?;
+        self.place = 0;
+        self.docid = self.docids.first().copied().ok_or(BAD_CHUNK)?;
+        Ok(true)
+    }
+
+    /// Appends pairs behind a document.
+    fn unpack(&mut self, mut docid: u32) -> Result<()> {
+        let tag: &[u8] = &self.tag;
+        let mut rest = tag.get(self.at..).unwrap_or_default();
+        while docid < self.chunk.last && self.docids.len() < BATCH {
+            let (gap, wdf) = match rest {
+                // Almost all are small.
+                [gap, wdf, behind @ ..] if (gap | wdf) & 0x80 == 0 => {
+                    rest = behind;
+                    (u32::from(*gap), u32::from(*wdf))
+                }
+                _ => match (varint_u32(&mut rest), varint_u32(&mut rest)) {
+                    (Some(gap), Some(wdf)) => (gap, wdf),
+                    _ => return Err(BAD_CHUNK),
+                },
+            };
+            match docid.checked_add(gap) {
+                Some(before) if before < self.chunk.last => docid = before + 1,
+                _ => return Err(BAD_CHUNK),
+            }
+            self.docids.push(docid);
+            self.wdfs.push(wdf);
+        }
+        self.at = tag.len() - rest.len();
+        Ok(())
     }
 
     fn next_chunk(&mut self) -> Result<()> {
@@ -261,21 +311,25 @@ impl Postings {
             let chunk = Chunk::read(&mut rest, first)?;
             Some((chunk, varint_u32(&mut rest)?))
         };
-        let Some((chunk, wdf)) = start() else { return bad_chunk() };
+        let Some((chunk, wdf)) = start() else { return Err(BAD_CHUNK) };
         if chunk.last == END {
-            return bad_chunk();
+            return Err(BAD_CHUNK);
         }
         self.at = self.tag.len() - rest.len();
-        (self.chunk, self.docid, self.wdf) = (chunk, chunk.first, wdf);
-        Ok(())
+        (self.chunk, self.docid, self.place) = (chunk, chunk.first, 0);
+        self.docids.clear();
+        self.wdfs.clear();
+        self.docids.push(chunk.first);
+        self.wdfs.push(wdf);
+        self.unpack(chunk.first)
     }
 
-    const fn end(&mut self) {
+    fn end(&mut self) {
         self.docid = END;
-        self.wdf = 0;
+        self.docids.clear();
+        self.wdfs.clear();
+        self.place = 0;
     }
 }
 
-const fn bad_chunk<T>() -> Result<T> {
-    Err(Error::Damaged("a chunk of a posting list ends early or is not in order"))
-}
+const BAD_CHUNK: Error = Error::Damaged("a chunk of a posting list ends early or is not in order");

@@ -323,6 +323,8 @@ impl Pass<'_, '_, '_> {
             _ => None,
         };
         let is_counted = known.is_none() && !self.search.is_suggestion;
+        // What certainly matches is counted without being weighed.
+        let is_certain = is_counted && places.is_none() && root.is_certain();
         total.at_least += u64::from(known.unwrap_or_default());
         let mut keys = self.search.is_suggestion.then(|| Keys::new(database));
         let mut run = Run::new(self.work, database.lengths());
@@ -340,7 +342,8 @@ impl Pass<'_, '_, '_> {
             }
             next = docid + 1;
             run.matched = 0;
-            let Some(mut weight) = root.weigh(seek, &mut run)? else { continue };
+            total.at_least += u64::from(is_certain);
+            let Some(mut weight) = root.weigh(if is_certain { least } else { seek }, &mut run)? else { continue };
             if let Some((circle, values)) = &mut places {
                 let Some(values) = values else { return Ok(()) };
                 let Some(near) = circle.weigh(docid, values)? else { continue };
@@ -348,7 +351,7 @@ impl Pass<'_, '_, '_> {
                     weight = near;
                 }
             }
-            total.at_least += u64::from(known.is_none());
+            total.at_least += u64::from(known.is_none() && !is_certain);
             if weight < least {
                 continue;
             }
@@ -398,6 +401,13 @@ enum Root {
 impl Root {
     fn everything(database: &Database) -> Result<Option<Self>> {
         Ok(database.all_documents()?.map(Self::Everything))
+    }
+
+    fn is_certain(&self) -> bool {
+        match self {
+            Self::Node(node) => node.is_certain(),
+            Self::Everything(_) => false,
+        }
     }
 
     fn count(&self) -> Option<u32> {
