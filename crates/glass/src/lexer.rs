@@ -87,7 +87,7 @@ impl<'a> Lexer<'a> {
                 break;
             } else if !is_ignored(char) {
                 let after = self.peek_second().filter(|&after| is_word(after) && !is_ngram(after));
-                if !before.zip(after).is_some_and(|(before, after)| infix(before, char, after).is_some()) {
+                if before.zip(after).is_none_or(|(before, after)| infix(before, char, after).is_none()) {
                     break;
                 }
             }

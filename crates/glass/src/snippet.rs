@@ -241,7 +241,11 @@ fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
 
 /// The beginning of a text, of no more than that many bytes.
 fn head(text: &str, bytes: usize) -> &str {
-    text.get(..text.floor_char_boundary(bytes)).unwrap_or(text)
+    let mut end = bytes.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or(text)
 }
 
 /// Cuts out a window, with what is left of the length around it.
