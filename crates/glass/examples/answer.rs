@@ -1,10 +1,12 @@
-//! Answers queries over an archive, for comparison with libzim: `answer ARCHIVE [timings]` reads
+//! Answers queries over an archive, for comparison with libzim: `answer ARCHIVE once` reads
 //! `[{"kind": "fulltext" | "suggest", "q": TEXT, "top": NUMBER}, …]` and writes, for each, what was found
-//! and how long it took. With `timings`, each list is gone through twice, and opening is timed too.
+//! and how long it took. With `timings`, the list is gone through twice, and opening is timed too.
+//! `answer ARCHIVE entries` writes the MD5 of what each entry has, by its index.
 
 #![allow(clippy::print_stdout, clippy::expect_used, clippy::indexing_slicing, reason = "a program for tests")]
 
 use glass::{Cache, Database, Search};
+use md5::Digest;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::sync::Arc;
@@ -12,8 +14,12 @@ use std::time::Instant;
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let path = arguments.next().expect("usage: answer ARCHIVE [timings] < QUERIES");
-    let is_timed = arguments.next().is_some_and(|word| word == "timings");
+    let path = arguments.next().expect("usage: answer ARCHIVE once|timings|entries < QUERIES");
+    let what = arguments.next().unwrap_or_default();
+    let is_timed = what == "timings";
+    if what == "entries" {
+        return entries(&path);
+    }
     let queries: Vec<Value> = serde_json::from_reader(std::io::stdin()).expect("queries as JSON");
     let archive = zim::Archive::open(&path).expect("an archive");
     let range = |name: &str| {
@@ -38,6 +44,20 @@ fn main() {
         answers = queries.iter().map(|query| answer(query, full_text.as_ref(), titles.as_ref())).collect();
     }
     println!("{}", json!({ "opening": opening, "answers": answers }));
+}
+
+fn entries(path: &str) {
+    let archive = zim::Archive::open(path).expect("an archive");
+    let mut sums = serde_json::Map::new();
+    for entry in archive.entries(0..archive.len()) {
+        let entry = entry.expect("an entry");
+        if !entry.is_redirect() {
+            let sum = md5::Md5::digest(entry.read().expect("its content"));
+            let sum: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
+            sums.insert(entry.index().to_string(), sum.into());
+        }
+    }
+    println!("{}", json!({ "entries": sums }));
 }
 
 fn answer(query: &Value, full_text: Option<&Database>, titles: Option<&Database>) -> Value {
