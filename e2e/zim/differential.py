@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -28,8 +29,11 @@ CODES = {"eng": "en", "fra": "fra", "deu": "de", "rus": "rus", "ara": "ara", "jp
 SEED = os.environ.get("DIFFERENTIAL_SEED", "portcullis")
 ARTICLES, QUERIES, TOP = 400, int(os.environ.get("DIFFERENTIAL_QUERIES", "50")), 20
 SIGNS = '+-("'
-# Queries of which the answers may differ, with the reason. None does.
-EXCEPTIONS = {}
+# Answers that may differ, and the reason. Xapian's parser refuses a word behind a run of a script without
+# spaces that is itself behind a word, and libzim puts its anchor before every suggestion; it then only
+# compares beginnings of titles.
+EXCEPTIONS = [("suggest", re.compile("[\u3000-\u9fff\uff00-\uffef] ?[0-9a-z]", re.I))]
+MOST_EXCEPTIONS = 8
 
 
 class Page(Item):
@@ -139,17 +143,24 @@ def compare(language, folder):
     queries += [{"kind": "suggest", "q": q, "top": TOP} for q in suggestion_queries(titles, words, rnd)]
     archive = Archive(path)
     searcher, suggester = Searcher(archive), SuggestionSearcher(archive)
-    failures, hits = [], 0
+    failures, known, hits = [], [], 0
     for query, answer in zip(queries, ours(path, "once", queries)["answers"], strict=True):
         expected = theirs(archive, searcher, suggester, query)
         hits += len(expected)
-        if answer.get("paths") != expected and (language, query["q"]) not in EXCEPTIONS:
-            failures.append({"query": query, "ours": answer, "theirs": expected})
+        if answer.get("paths") == expected:
+            continue
+        failure = {"query": query, "ours": answer, "theirs": expected}
+        is_known = any(query["kind"] == kind and pattern.search(query["q"]) for kind, pattern in EXCEPTIONS)
+        (known if is_known else failures).append(failure)
     found, expected = ours(path, "entries")["entries"], entries(archive)
     if found != expected:
         different = [n for n in expected.keys() | found.keys() if found.get(n) != expected.get(n)]
         failures.append({"entries that differ": different[:20]})
-    same = len(queries) - sum("query" in failure for failure in failures)
+    same = len(queries) - len(known) - sum("query" in failure for failure in failures)
+    if known:
+        print(f"{language}: known to differ: {[failure['query']['q'] for failure in known]}")
+    if len(known) > MOST_EXCEPTIONS:
+        failures += known
     print(f"{language}: {same} of {len(queries)} answers equal ({hits} results), {len(expected)} entries compared")
     return failures
 

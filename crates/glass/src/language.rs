@@ -69,6 +69,11 @@ impl Stemmer {
         })
     }
 
+    /// Whether it is of a language that is stemmed.
+    pub(crate) const fn has_stems(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// The stem that Xapian 1.4 gives.
     pub(crate) fn first(&self, word: &str) -> String {
         self.0.as_ref().map_or_else(|| word.to_owned(), |editions| editions.first.stem(word))

@@ -181,7 +181,8 @@ impl Search {
         let text = normalise(&self.text);
         let settings = database.settings()?;
         if self.is_suggestion {
-            return Ok(suggestion(&text, &|word| settings.stemmer.first(word)));
+            let stem = |word: &str| settings.stemmer.first(word);
+            return Ok(suggestion(&text, settings.stemmer.has_stems().then_some(&stem)));
         }
         let vocabulary = Vocabulary::new(database, settings);
         let query = parse::full_text(&text, &vocabulary);

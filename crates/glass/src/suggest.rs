@@ -17,8 +17,11 @@ const EXPANSIONS: usize = 100;
 /// Brackets within brackets.
 const DEPTH: usize = 50;
 
+/// Gives the stem of a word; `None` for languages that have no stemmer.
+type Stem<'a> = Option<&'a dyn Fn(&str) -> String>;
+
 /// Makes a query of text that was normalised.
-pub(crate) fn suggestion(text: &str, stem: &dyn Fn(&str) -> String) -> Query {
+pub(crate) fn suggestion(text: &str, stem: Stem<'_>) -> Query {
     let grammar = Grammar { lexer: Lexer::new(text), stem };
     let words = grammar.read().unwrap_or_else(|| Plain { stem }.read(text));
     if words == Query::Nothing {
@@ -55,16 +58,18 @@ fn written(text: &str) -> Query {
 }
 
 /// `Z` is put before what was stemmed, so that it is not taken for the word itself.
-fn term(word: &Word, is_verbatim: bool, stem: &dyn Fn(&str) -> String) -> Query {
-    if is_verbatim || !word.text.starts_with(begins_stemmed) {
-        return Query::term(word.text.clone(), word.position);
+fn term(word: &Word, is_verbatim: bool, stem: Stem<'_>) -> Query {
+    match stem {
+        Some(stem) if !is_verbatim && word.text.starts_with(begins_stemmed) => {
+            Query::term(format!("Z{}", stem(&word.text)), word.position)
+        }
+        _ => Query::term(word.text.clone(), word.position),
     }
-    Query::term(format!("Z{}", stem(&word.text)), word.position)
 }
 
 /// Reads without the grammar: all words, and no unfinished one.
 struct Plain<'a> {
-    stem: &'a dyn Fn(&str) -> String,
+    stem: Stem<'a>,
 }
 
 impl Plain<'_> {
@@ -85,7 +90,7 @@ impl Plain<'_> {
 
 struct Grammar<'a> {
     lexer: Lexer<'a>,
-    stem: &'a dyn Fn(&str) -> String,
+    stem: Stem<'a>,
 }
 
 /// What stands between two brackets.
@@ -233,7 +238,7 @@ mod tests {
     /// What must match, without what only matches better.
     fn wanted(text: &str) -> String {
         let stem = |word: &str| word.strip_suffix("ning").unwrap_or(word).to_owned();
-        match suggestion(text, &stem) {
+        match suggestion(text, Some(&stem)) {
             Query::Or(mut parts) => match parts.swap_remove(0) {
                 Query::Or(mut parts) => parts.swap_remove(0).to_string(),
                 other => panic!("{other}"),
@@ -297,15 +302,21 @@ mod tests {
             assert_eq!(wanted(text), expected, "{text}");
         }
         let deep = "(".repeat(100_000);
-        assert_eq!(suggestion(&deep, &str::to_owned).to_string(), format!("WILDCARD SYNONYM {deep}"));
-        assert_eq!(suggestion("", &str::to_owned), Query::Nothing);
+        assert_eq!(suggestion(&deep, Some(&str::to_owned)).to_string(), format!("WILDCARD SYNONYM {deep}"));
+        assert_eq!(suggestion("", None), Query::Nothing);
+    }
+
+    #[test]
+    fn languages_without_a_stemmer_have_no_stems() {
+        let query = suggestion("cat py", None).to_string();
+        assert!(query.starts_with("(((cat@1 AND (WILDCARD SYNONYM py OR py@2)) OR"), "{query}");
     }
 
     #[test]
     fn titles_that_have_the_words_as_written_are_better() {
-        let query = suggestion("new yor", &str::to_owned).to_string();
+        let query = suggestion("new yor", Some(&str::to_owned)).to_string();
         assert!(query.ends_with("OR (new PHRASE 2 yor)) OR (0posanchor PHRASE 3 new PHRASE 3 yor))"), "{query}");
-        let query = suggestion("東京", &str::to_owned).to_string();
+        let query = suggestion("東京", Some(&str::to_owned)).to_string();
         assert!(
             query
                 .ends_with("OR (京 PHRASE 3 東 PHRASE 3 東京)) OR (0posanchor PHRASE 4 京 PHRASE 4 東 PHRASE 4 東京))")
