@@ -49,25 +49,24 @@ impl Options {
     /// Opens the archive at a path. Split archives are opened by their first part (`x.zimaa`) or by the
     /// name that they would have as a whole (`x.zim`).
     pub fn open(self, path: impl AsRef<Path>) -> Result<Archive> {
-        let parts = split::open(path.as_ref())?;
-        let count = parts.count();
-        self.build(Arc::new(parts), count)
+        let (source, files) = split::open(path.as_ref())?;
+        self.build(source, files)
     }
 
     /// Opens an archive that is something else than a file by itself: memory, a
     /// [`Section`](crate::Section) of a larger file.
     pub fn open_source(self, source: impl ReadAt + 'static) -> Result<Archive> {
-        self.build(Arc::new(source), 1)
+        self.build(Arc::new(source), Vec::new())
     }
 
-    fn build(self, source: Arc<dyn ReadAt>, parts: usize) -> Result<Archive> {
+    fn build(self, source: Arc<dyn ReadAt>, files: Vec<split::PartFile>) -> Result<Archive> {
         let size = source.size();
         let mut bytes = vec![0; crate::bytes::len(size.min(SIZE))];
         source.read_exact_at(&mut bytes, 0)?;
         let header = Header::read(&bytes, size)?;
         let mimes = mime::read(&*source, &header)?;
         let id = self.caches.new_id();
-        let archive = Archive { source, header, mimes, parts, id, options: self, listing: OnceLock::new() };
+        let archive = Archive { source, header, mimes, files, id, options: self, listing: OnceLock::new() };
         archive.check_order()?;
         Ok(archive)
     }
@@ -78,7 +77,8 @@ pub struct Archive {
     pub(crate) source: Arc<dyn ReadAt>,
     pub(crate) header: Header,
     mimes: Vec<Box<str>>,
-    parts: usize,
+    /// Empty if it was not opened by a path.
+    files: Vec<split::PartFile>,
     id: ArchiveId,
     pub(crate) options: Options,
     /// The title listing, once it was looked for.
@@ -107,8 +107,12 @@ impl Archive {
     }
 
     /// How many files it is split into; 1 if it is not.
-    pub const fn parts(&self) -> usize {
-        self.parts
+    pub fn parts(&self) -> usize {
+        self.files.len().max(1)
+    }
+
+    pub(crate) fn files(&self) -> &[split::PartFile] {
+        &self.files
     }
 
     /// Whether all content is in namespace `C` and paths are told without it: the scheme of today. In

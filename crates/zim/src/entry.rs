@@ -20,6 +20,10 @@ impl<'a> Entry<'a> {
         Self { archive, index, dirent }
     }
 
+    pub(crate) const fn archive(&self) -> &'a Archive {
+        self.archive
+    }
+
     /// Its place in the order of paths.
     pub const fn index(&self) -> u32 {
         self.index

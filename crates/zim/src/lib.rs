@@ -15,8 +15,8 @@
 //! ```
 //!
 //! Versions 5 and 6, old and new namespaces, clusters that are not compressed or with XZ or Zstandard,
-//! split archives, archives within other files, of any size. Databases for full-text search are found
-//! but not read.
+//! split archives, archives within other files, of any size. Databases for full-text search are found, and
+//! [`Content`] reads them where they lie; searching in them is somebody else's work.
 //!
 //! # Files that were not made by friends
 //!
@@ -36,6 +36,7 @@ mod bytes;
 mod cache;
 mod caches;
 mod cluster;
+mod content;
 mod decode;
 mod dirent;
 mod entry;
@@ -54,6 +55,7 @@ pub mod writer;
 pub use archive::{Archive, Options};
 pub use cache::Usage;
 pub use caches::Caches;
+pub use content::{Content, DirectAccess};
 pub use entry::Entry;
 pub use error::{Error, Result};
 pub use limits::Limits;

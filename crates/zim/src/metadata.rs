@@ -58,12 +58,7 @@ impl Archive {
     /// The icon: the illustration of 48x48 at scale 1, or the favicon of old archives.
     pub fn icon(&self) -> Result<Option<Entry<'_>>> {
         let places = [(b'M', "Illustration_48x48@1"), (b'-', "favicon"), (b'I', "favicon.png"), (b'-', "favicon.png")];
-        for (namespace, path) in places {
-            if let Some(entry) = self.find(namespace, path)? {
-                return entry.resolve().map(Some);
-            }
-        }
-        Ok(None)
+        self.first_of(&places)
     }
 
     /// How many entries of each MIME type there are, as the writer counted them. Empty if it did not.
@@ -71,14 +66,36 @@ impl Archive {
         Ok(self.metadata_text("Counter")?.map(|text| parse_counter(&text)).unwrap_or_default())
     }
 
-    /// Whether there is an index for full-text search. Reading it is not part of this crate.
-    pub fn has_fulltext_index(&self) -> Result<bool> {
-        Ok(self.find(b'X', "fulltext/xapian")?.is_some() || self.find(b'Z', "/fulltextIndex/xapian")?.is_some())
+    /// The database for full-text search: `X/fulltext/xapian`, in very old archives
+    /// `Z//fulltextIndex/xapian`. Searching in it is not part of this crate; [`Entry::content`] reads it.
+    pub fn fulltext_index(&self) -> Result<Option<Entry<'_>>> {
+        self.first_of(&[(b'X', "fulltext/xapian"), (b'Z', "/fulltextIndex/xapian")])
     }
 
-    /// Whether there is an index for suggestions. Reading it is not part of this crate.
+    /// The database for suggestions: `X/title/xapian`. Searching in it is not part of this crate;
+    /// [`Entry::content`] reads it.
+    pub fn title_index(&self) -> Result<Option<Entry<'_>>> {
+        self.first_of(&[(b'X', "title/xapian")])
+    }
+
+    /// Whether there is a [database for full-text search](Self::fulltext_index).
+    pub fn has_fulltext_index(&self) -> Result<bool> {
+        Ok(self.fulltext_index()?.is_some())
+    }
+
+    /// Whether there is a [database for suggestions](Self::title_index).
     pub fn has_title_index(&self) -> Result<bool> {
-        Ok(self.find(b'X', "title/xapian")?.is_some())
+        Ok(self.title_index()?.is_some())
+    }
+
+    /// The first of these that there is, resolved.
+    fn first_of(&self, places: &[(u8, &str)]) -> Result<Option<Entry<'_>>> {
+        for (namespace, path) in places {
+            if let Some(entry) = self.find(*namespace, path)? {
+                return entry.resolve().map(Some);
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -21,6 +21,13 @@ pub trait ReadAt: Send + Sync {
     /// Fills the buffer with the bytes from `offset` on, or fails with
     /// [`io::ErrorKind::UnexpectedEof`] if there are fewer.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// The bytes themselves, if they are there already and in one piece, so that nothing needs to be
+    /// copied. `None` says nothing about whether they can be read.
+    fn slice(&self, offset: u64, length: usize) -> Option<&[u8]> {
+        let _ = (offset, length);
+        None
+    }
 }
 
 impl<R: ReadAt + ?Sized> ReadAt for Arc<R> {
@@ -30,6 +37,24 @@ impl<R: ReadAt + ?Sized> ReadAt for Arc<R> {
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.deref().read_exact_at(buffer, offset)
+    }
+
+    fn slice(&self, offset: u64, length: usize) -> Option<&[u8]> {
+        self.deref().slice(offset, length)
+    }
+}
+
+impl<R: ReadAt + ?Sized> ReadAt for Box<R> {
+    fn size(&self) -> u64 {
+        self.deref().size()
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.deref().read_exact_at(buffer, offset)
+    }
+
+    fn slice(&self, offset: u64, length: usize) -> Option<&[u8]> {
+        self.deref().slice(offset, length)
     }
 }
 
@@ -85,9 +110,12 @@ impl<B: AsRef<[u8]> + Send + Sync> ReadAt for Memory<B> {
     }
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let from = usize::try_from(offset).ok().and_then(|at| self.0.as_ref().get(at..)?.get(..buffer.len()));
-        buffer.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
+        buffer.copy_from_slice(self.slice(offset, buffer.len()).ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
+    }
+
+    fn slice(&self, offset: u64, length: usize) -> Option<&[u8]> {
+        self.0.as_ref().get(usize::try_from(offset).ok()?..)?.get(..length)
     }
 }
 
@@ -117,6 +145,13 @@ impl<R: ReadAt> ReadAt for Section<R> {
         match offset.checked_add(buffer.len() as u64) {
             Some(end) if end <= self.size => self.whole.read_exact_at(buffer, self.start + offset),
             _ => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+
+    fn slice(&self, offset: u64, length: usize) -> Option<&[u8]> {
+        match offset.checked_add(length as u64) {
+            Some(end) if end <= self.size => self.whole.slice(self.start + offset, length),
+            _ => None,
         }
     }
 }
