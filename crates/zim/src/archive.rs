@@ -19,11 +19,27 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+/// How the files of an archive are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Media {
+    /// Positioned reads: right for files from anywhere, on any medium. One that is truncated while it is
+    /// read, or a network that fails, is an error of that read ([`Error::Io`]), and what is asked again
+    /// later is read again. The default, because nobody's file may end a process that serves others, and
+    /// because little is gained without: decoding is most of a read.
+    #[default]
+    Read,
+    /// A memory map, for local media on which nobody truncates files that are in use: see
+    /// [`MappedFile`](crate::MappedFile). Replacing an archive by renaming another one to its name is fine.
+    Mapped,
+}
+
 /// How an archive is opened.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     pub(crate) caches: Arc<Caches>,
     pub(crate) limits: Limits,
+    media: Media,
 }
 
 impl Options {
@@ -46,10 +62,17 @@ impl Options {
         self
     }
 
+    /// Another way to read the files that [`open`](Self::open) opens.
+    #[must_use]
+    pub const fn media(mut self, media: Media) -> Self {
+        self.media = media;
+        self
+    }
+
     /// Opens the archive at a path. Split archives are opened by their first part (`x.zimaa`) or by the
     /// name that they would have as a whole (`x.zim`).
     pub fn open(self, path: impl AsRef<Path>) -> Result<Archive> {
-        let (source, files) = split::open(path.as_ref())?;
+        let (source, files) = split::open(path.as_ref(), self.media)?;
         self.build(source, files)
     }
 

@@ -27,7 +27,7 @@
 //!
 //! # From the bottom up
 //!
-//! [`ReadAt`] is where bytes come from: [`FileSource`], [`Parts`], [`Section`], [`Memory`]. [`Archive`]
+//! [`ReadAt`] is where bytes come from: [`FileSource`], [`MappedFile`], [`Parts`], [`Section`], [`Memory`]. [`Archive`]
 //! reads directory entries and clusters from it, and keeps the dear ones in [`Caches`], which many
 //! archives can share. [`Entry`] is what is at a path, [`Titles`] the entries by title.
 
@@ -43,6 +43,7 @@ mod entry;
 mod error;
 mod header;
 mod limits;
+mod map;
 mod metadata;
 mod mime;
 mod read_at;
@@ -52,13 +53,14 @@ mod verify;
 #[cfg(feature = "writer")]
 pub mod writer;
 
-pub use archive::{Archive, Options};
+pub use archive::{Archive, Media, Options};
 pub use cache::Usage;
 pub use caches::Caches;
 pub use content::{Content, DirectAccess};
 pub use entry::Entry;
 pub use error::{Error, Result};
 pub use limits::Limits;
+pub use map::MappedFile;
 pub use metadata::Illustration;
 pub use read_at::{FileSource, Memory, ReadAt, Section};
 pub use split::{Parts, is_first_part, parts_of};

@@ -1,10 +1,9 @@
 //! Where the bytes of an archive come from.
 //!
 //! An archive is read at positions, by many threads at once, so the seam is a positioned read that
-//! needs no `&mut`. Files are read with `pread`: a file that is truncated while it is open, or lies on
-//! a medium that fails, is an error of that read. A memory map would be quicker by the copy, but the
-//! same file would end the process with SIGBUS; it can be added as one more [`ReadAt`] for media that
-//! are trusted.
+//! needs no `&mut`. Files are read with `pread` unless somebody asks for a memory map
+//! ([`MappedFile`](crate::MappedFile)): a file that is truncated while it is open, or lies on a medium
+//! that fails, is then an error of that read, where a map would end the process.
 
 use crate::error::Result;
 use std::fs::File;

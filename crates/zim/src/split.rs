@@ -2,7 +2,9 @@
 //! concatenation (openZIM, "ZIM file format", section "Split ZIM archives in chunks"). A structure may
 //! lie across a border; the specification says that clusters should not, files in the wild do.
 
+use crate::archive::Media;
 use crate::error::{Error, Result};
+use crate::map::MappedFile;
 use crate::read_at::{FileSource, ReadAt};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -88,13 +90,16 @@ pub fn parts_of(path: &Path) -> Vec<PathBuf> {
 pub(crate) type PartFile = (PathBuf, u64);
 
 /// Opens all parts of a split archive, or the one file.
-pub(crate) fn open(path: &Path) -> Result<(Arc<dyn ReadAt>, Vec<PartFile>)> {
+pub(crate) fn open(path: &Path, media: Media) -> Result<(Arc<dyn ReadAt>, Vec<PartFile>)> {
     let mut files = Vec::new();
     let mut sources: Vec<Box<dyn ReadAt>> = Vec::new();
     for file in parts_of(path) {
-        let source = FileSource::open(&file)?;
+        let source: Box<dyn ReadAt> = match media {
+            Media::Read => Box::new(FileSource::open(&file)?),
+            Media::Mapped => Box::new(MappedFile::open(&file)?),
+        };
         files.push((file, source.size()));
-        sources.push(Box::new(source));
+        sources.push(source);
     }
     let source: Arc<dyn ReadAt> = match <[_; 1]>::try_from(sources) {
         Ok([whole]) => Arc::new(whole),
