@@ -46,6 +46,7 @@ mod limits;
 mod map;
 mod metadata;
 mod mime;
+mod packed;
 mod read_at;
 mod split;
 mod titles;
