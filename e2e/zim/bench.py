@@ -53,6 +53,7 @@ ROWS = [
     ("open, page cache dropped", "cold", "open", mean),
     ("300 random reads, page cache dropped, mean", "cold", "random", mean),
     ("300 random reads, page cache dropped, p95", "cold", "random", p95),
+    ("2,000 paths looked up, warm, mean", "warm", "lookup", mean),
     ("2,000 random reads, warm, mean", "warm", "random", mean),
     ("2,000 random reads, warm, p95", "warm", "random", p95),
     ("the same 2,000 again, mean", "warm", "again", mean),

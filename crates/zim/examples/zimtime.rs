@@ -1,7 +1,7 @@
 //! Times opening and reading, for `./bench 0 zim`: the other side is `e2e/zim/libzim_times.py`.
 //!
 //! ```text
-//! zimtime read|map warm FILE PATHS   opens it 30 times; reads all PATHS (one a line), then one of them 500 times
+//! zimtime read|map warm FILE PATHS   opens it 30 times; looks up and reads all PATHS (one a line), then one of them 500 times
 //! zimtime read|map cold FILE PATHS   opens it once and reads the first 300 PATHS
 //! ```
 //!
@@ -56,9 +56,13 @@ fn read(archive: &Archive, path: &str) -> zim::Result<Vec<u8>> {
 
 fn warm(media: Media, file: &str, paths: &[String]) -> zim::Result<String> {
     let open = || Options::new().media(media).open(file);
-    let (mut opens, mut first, mut again, mut one) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let [mut opens, mut lookups, mut first, mut again, mut one] = [const { Vec::new() }; 5];
     for _ in 0..30 {
         timed(&mut opens, open)?;
+    }
+    let archive = open()?;
+    for path in paths {
+        timed(&mut lookups, || archive.entry_by_path(path))?;
     }
     let archive = open()?;
     let mut bytes = 0;
@@ -75,7 +79,7 @@ fn warm(media: Media, file: &str, paths: &[String]) -> zim::Result<String> {
     }
     let resident = resident();
     Ok(format!(
-        r#"{{"open":{opens:?},"random":{first:?},"again":{again:?},"repeated":{one:?},"bytes":{bytes},"resident":{resident}}}"#
+        r#"{{"open":{opens:?},"lookup":{lookups:?},"random":{first:?},"again":{again:?},"repeated":{one:?},"bytes":{bytes},"resident":{resident}}}"#
     ))
 }
 

@@ -3,6 +3,7 @@
 //! Opening reads the header, the list of MIME types and a few directory entries, whatever the size. The
 //! checksum is not looked at: that reads the whole file ([`Archive::verify`]).
 
+use crate::blocks::Blocks;
 use crate::bytes::u64_at;
 use crate::caches::{ArchiveId, Caches};
 use crate::cluster::Cluster;
@@ -269,7 +270,7 @@ impl Archive {
         if !(SIZE..self.header.end).contains(&at) {
             return damaged("a directory entry lies outside of the file");
         }
-        let dirent = Arc::new(Dirent::read(&*self.source, at, self.header.end)?);
+        let dirent = Arc::new(Dirent::read(&self.blocks(), at, self.header.end)?);
         self.options.caches.dirents.put(key, Arc::clone(&dirent), dirent.cost());
         Ok(dirent)
     }
@@ -300,9 +301,14 @@ impl Archive {
         Cluster::open(&self.source, at, self.header.end, self.options.limits.cluster, self.len())
     }
 
+    /// For small reads of its structure.
+    pub(crate) fn blocks(&self) -> Blocks<'_> {
+        Blocks { source: &*self.source, caches: &self.options.caches, archive: self.id }
+    }
+
     fn pointer(&self, table: u64, index: u32) -> Result<u64> {
         let mut bytes = [0; 8];
-        self.source.read_exact_at(&mut bytes, table + u64::from(index) * 8)?;
+        self.blocks().read_exact_at(&mut bytes, table + u64::from(index) * 8)?;
         u64_at(&bytes, 0).map_or_else(|| damaged("a table ends early"), Ok)
     }
 

@@ -32,6 +32,7 @@
 //! archives can share. [`Entry`] is what is at a path, [`Titles`] the entries by title.
 
 mod archive;
+mod blocks;
 mod bytes;
 mod cache;
 mod caches;
