@@ -1,8 +1,11 @@
 """Opening and reading: the crate `zim` beside python libzim, each a process of its own, in turns, on the same
-archives and paths. Prints a table in Markdown.  usage: bench.py ZIMTIME ROUNDS ARCHIVE...
+archives and paths. Prints a table in Markdown.  usage: bench.py ZIMTIME ROUNDS [ARCHIVE...]
+Without an archive: docs.zim and, if it was built, big.zim of ../shared (PORTCULLIS_SHARED); without that, one that is
+made by archives.py.
 
 A figure is the median over the rounds of the mean (or 95th percentile) of one round."""
 import json
+import os
 import pathlib
 import random
 import statistics
@@ -12,6 +15,7 @@ import tempfile
 
 from libzim.reader import Archive
 
+from archives import make
 from libzim_times import drop_pages
 
 HERE = pathlib.Path(__file__).parent
@@ -46,6 +50,11 @@ def mean(times):
 
 def p95(times):
     return sorted(times)[int(len(times) * 0.95)]
+
+
+def shared():
+    folder = pathlib.Path(os.environ.get("PORTCULLIS_SHARED", HERE.parents[2] / "shared")) / "data" / "zim"
+    return [file for name in ("docs.zim", "big.zim") if (file := folder / name).exists()]
 
 
 ROWS = [
@@ -88,7 +97,9 @@ def table(zimtime, rounds, file):
 
 def main():
     zimtime, rounds, *files = sys.argv[1:]
-    missed = [f"{pathlib.Path(file).name}, {what}" for file in files for what in table(zimtime, int(rounds), file)]
+    with tempfile.TemporaryDirectory() as folder:
+        files = files or shared() or [make(folder)[2]]
+        missed = [f"{pathlib.Path(file).name}, {what}" for file in files for what in table(zimtime, int(rounds), file)]
     print("\nat or below libzim, warm: " + ("held" if not missed else "MISSED: " + "; ".join(missed)))
 
 

@@ -3,6 +3,7 @@
 use crate::archive::Archive;
 use crate::entry::Entry;
 use crate::error::{Error, Result};
+use crate::titles::TitleKind;
 
 /// Bytes of a piece of metadata that are read. The longest real one is a description.
 const MAX_BYTES: u64 = 1 << 20;
@@ -43,6 +44,7 @@ impl Archive {
 
     /// The pictures that stand for it, by the names of their entries:
     /// `Illustration_{width}x{height}@{scale}`, with parameters after a semicolon that are passed over.
+    /// The favicon of an old archive counts as the one of 48x48 at scale 1, which it is to be.
     pub fn illustrations(&self) -> Result<Vec<(Illustration, Entry<'_>)>> {
         let range = self.path_range(b'M', "Illustration_")?;
         let mut found = Vec::new();
@@ -51,6 +53,11 @@ impl Archive {
             if let Some(illustration) = Illustration::parse(&entry.path()) {
                 found.push((illustration, entry));
             }
+        }
+        if found.iter().all(|(illustration, _)| *illustration != Illustration::ICON)
+            && let Some(icon) = self.icon()?
+        {
+            found.push((Illustration::ICON, icon));
         }
         Ok(found)
     }
@@ -64,6 +71,38 @@ impl Archive {
     /// How many entries of each MIME type there are, as the writer counted them. Empty if it did not.
     pub fn counter(&self) -> Result<Vec<(String, u64)>> {
         Ok(self.metadata_text("Counter")?.map(|text| parse_counter(&text)).unwrap_or_default())
+    }
+
+    /// How many entries users see: those of namespace `C`, in the old scheme all.
+    pub fn content_count(&self) -> Result<u32> {
+        if !self.has_new_namespaces() {
+            return Ok(self.len());
+        }
+        let range = self.path_range(b'C', "")?;
+        Ok(range.end - range.start)
+    }
+
+    /// How many articles there are: those of the listing of front articles, without one the HTML pages
+    /// that the writer counted.
+    pub fn article_count(&self) -> Result<u64> {
+        match self.titles() {
+            Ok(titles) if titles.kind() == TitleKind::FrontArticles => Ok(titles.len().into()),
+            Ok(_) | Err(Error::NoTitles) => self.counted(|mime| mime == "text/html"),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How many pictures, sounds and films the writer counted.
+    pub fn media_count(&self) -> Result<u64> {
+        let kinds = ["image/", "audio/", "video/"];
+        self.counted(|mime| kinds.iter().any(|kind| mime.starts_with(kind)))
+    }
+
+    /// By the type without its parameters.
+    fn counted(&self, which: impl Fn(&str) -> bool) -> Result<u64> {
+        let counts = self.counter()?.into_iter();
+        let counts = counts.filter(|(mime, _)| which(mime.split(';').next().unwrap_or_default().trim()));
+        Ok(counts.map(|(_, count)| count).fold(0, u64::saturating_add))
     }
 
     /// The database for full-text search: `X/fulltext/xapian`, in very old archives
@@ -100,6 +139,9 @@ impl Archive {
 }
 
 impl Illustration {
+    /// What every archive has to have.
+    pub const ICON: Self = Self { width: 48, height: 48, scale: 1 };
+
     fn parse(name: &str) -> Option<Self> {
         let size = name.strip_prefix("Illustration_")?;
         let size = size.split_once(';').map_or(size, |(size, _)| size);
