@@ -5,6 +5,6 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 cache=${PORTCULLIS_CACHE:-$HOME/.cache/portcullis}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
-. e2e/zim/libzim.sh
+python=$(e2e/zim/libzim.sh)
 cargo build --quiet --release -p glass --example answer
-"$libzim_python" e2e/zim/differential.py "$CARGO_TARGET_DIR/release/examples/answer" "$@"
+"$python" e2e/zim/differential.py "$CARGO_TARGET_DIR/release/examples/answer" "$@"

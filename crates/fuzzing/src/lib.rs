@@ -1,5 +1,7 @@
 //! What the fuzz targets check. Each function takes any bytes and panics where a promise is broken.
 
+pub mod archives;
+
 use bytes::Bytes;
 use mcp::message::{failure, notification, request, response};
 use mcp::seal::{Purpose, Sealer};
@@ -10,13 +12,16 @@ use serde_json::Value;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets by name.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 9] = [
     ("envelope", envelope),
     ("head", head),
     ("headers", headers),
     ("sse", events),
     ("sealed", sealed),
     ("child_output", child_output),
+    ("dirent", archives::dirent),
+    ("cluster", archives::cluster_bytes),
+    ("listing", archives::listing),
 ];
 
 /// A message that is accepted is one that other readers accept and read the same way, and composing

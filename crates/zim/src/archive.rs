@@ -3,6 +3,7 @@
 //! Opening reads the header, the list of MIME types and a few directory entries, whatever the size. The
 //! checksum is not looked at: that reads the whole file ([`Archive::verify`]).
 
+use crate::blocks::Blocks;
 use crate::bytes::u64_at;
 use crate::caches::{ArchiveId, Caches};
 use crate::cluster::Cluster;
@@ -19,11 +20,27 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+/// How the files of an archive are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Media {
+    /// Positioned reads: right for files from anywhere, on any medium. One that is truncated while it is
+    /// read, or a network that fails, is an error of that read ([`Error::Io`]), and what is asked again
+    /// later is read again. The default, because nobody's file may end a process that serves others, and
+    /// because little is gained without: decoding is most of a read.
+    #[default]
+    Read,
+    /// A memory map, for local media on which nobody truncates files that are in use: see
+    /// [`MappedFile`](crate::MappedFile). Replacing an archive by renaming another one to its name is fine.
+    Mapped,
+}
+
 /// How an archive is opened.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     pub(crate) caches: Arc<Caches>,
     pub(crate) limits: Limits,
+    media: Media,
 }
 
 impl Options {
@@ -46,28 +63,34 @@ impl Options {
         self
     }
 
+    /// Another way to read the files that [`open`](Self::open) opens.
+    #[must_use]
+    pub const fn media(mut self, media: Media) -> Self {
+        self.media = media;
+        self
+    }
+
     /// Opens the archive at a path. Split archives are opened by their first part (`x.zimaa`) or by the
     /// name that they would have as a whole (`x.zim`).
     pub fn open(self, path: impl AsRef<Path>) -> Result<Archive> {
-        let parts = split::open(path.as_ref())?;
-        let count = parts.count();
-        self.build(Arc::new(parts), count)
+        let (source, files) = split::open(path.as_ref(), self.media)?;
+        self.build(source, files)
     }
 
     /// Opens an archive that is something else than a file by itself: memory, a
     /// [`Section`](crate::Section) of a larger file.
     pub fn open_source(self, source: impl ReadAt + 'static) -> Result<Archive> {
-        self.build(Arc::new(source), 1)
+        self.build(Arc::new(source), Vec::new())
     }
 
-    fn build(self, source: Arc<dyn ReadAt>, parts: usize) -> Result<Archive> {
+    fn build(self, source: Arc<dyn ReadAt>, files: Vec<split::PartFile>) -> Result<Archive> {
         let size = source.size();
         let mut bytes = vec![0; crate::bytes::len(size.min(SIZE))];
         source.read_exact_at(&mut bytes, 0)?;
         let header = Header::read(&bytes, size)?;
         let mimes = mime::read(&*source, &header)?;
         let id = self.caches.new_id();
-        let archive = Archive { source, header, mimes, parts, id, options: self, listing: OnceLock::new() };
+        let archive = Archive { source, header, mimes, files, id, options: self, listing: OnceLock::new() };
         archive.check_order()?;
         Ok(archive)
     }
@@ -78,7 +101,8 @@ pub struct Archive {
     pub(crate) source: Arc<dyn ReadAt>,
     pub(crate) header: Header,
     mimes: Vec<Box<str>>,
-    parts: usize,
+    /// Empty if it was not opened by a path.
+    files: Vec<split::PartFile>,
     id: ArchiveId,
     pub(crate) options: Options,
     /// The title listing, once it was looked for.
@@ -107,8 +131,12 @@ impl Archive {
     }
 
     /// How many files it is split into; 1 if it is not.
-    pub const fn parts(&self) -> usize {
-        self.parts
+    pub fn parts(&self) -> usize {
+        self.files.len().max(1)
+    }
+
+    pub(crate) fn files(&self) -> &[split::PartFile] {
+        &self.files
     }
 
     /// Whether all content is in namespace `C` and paths are told without it: the scheme of today. In
@@ -242,7 +270,7 @@ impl Archive {
         if !(SIZE..self.header.end).contains(&at) {
             return damaged("a directory entry lies outside of the file");
         }
-        let dirent = Arc::new(Dirent::read(&*self.source, at, self.header.end)?);
+        let dirent = Arc::new(Dirent::read(&self.blocks(), at, self.header.end)?);
         self.options.caches.dirents.put(key, Arc::clone(&dirent), dirent.cost());
         Ok(dirent)
     }
@@ -273,9 +301,14 @@ impl Archive {
         Cluster::open(&self.source, at, self.header.end, self.options.limits.cluster, self.len())
     }
 
+    /// For small reads of its structure.
+    pub(crate) fn blocks(&self) -> Blocks<'_> {
+        Blocks { source: &*self.source, caches: &self.options.caches, archive: self.id }
+    }
+
     fn pointer(&self, table: u64, index: u32) -> Result<u64> {
         let mut bytes = [0; 8];
-        self.source.read_exact_at(&mut bytes, table + u64::from(index) * 8)?;
+        self.blocks().read_exact_at(&mut bytes, table + u64::from(index) * 8)?;
         u64_at(&bytes, 0).map_or_else(|| damaged("a table ends early"), Ok)
     }
 

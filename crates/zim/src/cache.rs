@@ -5,7 +5,7 @@
 //! key both make the value, which is cheap for what is kept here: a dirent, or a cluster that is not yet
 //! decoded (decoding happens inside the cluster, once).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,17 +21,20 @@ pub(crate) struct Cache<K, V> {
 }
 
 struct Shard<K, V> {
-    kept: HashMap<K, Kept<V>>,
-    /// From the least to the most recently used.
-    order: BTreeMap<u64, K>,
-    clock: u64,
+    places: HashMap<K, usize>,
+    /// The values, linked in a circle from the most to the least recently used; between the two is
+    /// [`Shard::first`], the place of the most recently used one. Places that are free have no value.
+    slots: Vec<Slot<K, V>>,
+    free: Vec<usize>,
+    first: Option<usize>,
     bytes: usize,
 }
 
-struct Kept<V> {
-    value: V,
+struct Slot<K, V> {
+    kept: Option<(K, V)>,
     cost: usize,
-    used: u64,
+    newer: usize,
+    older: usize,
 }
 
 /// How a cache is doing.
@@ -52,7 +55,7 @@ pub struct Usage {
 
 impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     pub(crate) fn new(bytes: usize, shards: usize) -> Self {
-        let shard = || Mutex::new(Shard { kept: HashMap::new(), order: BTreeMap::new(), clock: 0, bytes: 0 });
+        let shard = || Mutex::new(Shard::new());
         let shards: Box<[_]> = (0..shards.max(1)).map(|_| shard()).collect();
         let room = bytes / shards.len();
         Self { shards, hasher: RandomState::new(), room, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
@@ -60,9 +63,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
 
     /// The value, which is then the most recently used.
     pub(crate) fn get(&self, key: &K) -> Option<V> {
-        let mut shard = self.shard(key)?;
-        let found = shard.touch(key);
-        drop(shard);
+        let found = self.shard(key)?.touch(key);
         let count = if found.is_some() { &self.hits } else { &self.misses };
         count.fetch_add(1, Ordering::Relaxed);
         found
@@ -76,22 +77,28 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         if cost > self.room {
             return;
         }
+        // What goes is dropped when the lock is free again.
+        let mut gone = Vec::new();
         while shard.bytes + cost > self.room {
-            let Some((_, oldest)) = shard.order.pop_first() else { break };
-            shard.remove(&oldest);
+            match shard.pop_oldest() {
+                Some(oldest) => gone.push(oldest),
+                None => break,
+            }
         }
-        shard.clock += 1;
-        let used = shard.clock;
-        shard.order.insert(used, key.clone());
-        shard.bytes += cost;
-        shard.kept.insert(key, Kept { value, cost, used });
+        shard.insert(key, value, cost);
+        drop(shard);
+    }
+
+    /// Whether something that costs that many bytes would be kept.
+    pub(crate) const fn has_room_for(&self, cost: usize) -> bool {
+        cost <= self.room
     }
 
     /// Forgets what has such a key.
     pub(crate) fn forget(&self, mut which: impl FnMut(&K) -> bool) {
         for shard in &self.shards {
             let mut shard = lock(shard);
-            let keys: Vec<K> = shard.kept.keys().filter(|k| which(k)).cloned().collect();
+            let keys: Vec<K> = shard.places.keys().filter(|k| which(k)).cloned().collect();
             for key in &keys {
                 shard.remove(key);
             }
@@ -99,7 +106,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     }
 
     pub(crate) fn usage(&self) -> Usage {
-        let held = self.shards.iter().map(lock).map(|shard| (shard.bytes as u64, shard.kept.len() as u64));
+        let held = self.shards.iter().map(lock).map(|shard| (shard.bytes as u64, shard.places.len() as u64));
         let (bytes, entries) = held.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
         Usage {
             hits: self.hits.load(Ordering::Relaxed),
@@ -118,19 +125,80 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
 }
 
 impl<K: Hash + Eq + Clone, V: Clone> Shard<K, V> {
-    fn touch(&mut self, key: &K) -> Option<V> {
-        self.clock += 1;
-        let kept = self.kept.get_mut(key)?;
-        let key = self.order.remove(&kept.used)?;
-        kept.used = self.clock;
-        self.order.insert(self.clock, key);
-        Some(kept.value.clone())
+    fn new() -> Self {
+        Self { places: HashMap::new(), slots: Vec::new(), free: Vec::new(), first: None, bytes: 0 }
     }
 
-    fn remove(&mut self, key: &K) {
-        if let Some(kept) = self.kept.remove(key) {
-            self.order.remove(&kept.used);
-            self.bytes -= kept.cost;
+    fn touch(&mut self, key: &K) -> Option<V> {
+        let place = *self.places.get(key)?;
+        if self.first != Some(place) {
+            self.unlink(place);
+            self.link(place);
+        }
+        Some(self.slots.get(place)?.kept.as_ref()?.1.clone())
+    }
+
+    fn insert(&mut self, key: K, value: V, cost: usize) {
+        let slot = Slot { kept: Some((key.clone(), value)), cost, newer: 0, older: 0 };
+        let place = self.free.pop().unwrap_or(self.slots.len());
+        match self.slots.get_mut(place) {
+            Some(free) => *free = slot,
+            None => self.slots.push(slot),
+        }
+        self.places.insert(key, place);
+        self.bytes += cost;
+        self.link(place);
+    }
+
+    fn remove(&mut self, key: &K) -> Option<(K, V)> {
+        let place = self.places.remove(key)?;
+        self.unlink(place);
+        self.free.push(place);
+        let slot = self.slots.get_mut(place)?;
+        self.bytes -= slot.cost;
+        slot.kept.take()
+    }
+
+    fn pop_oldest(&mut self) -> Option<(K, V)> {
+        // In a circle, the least recently used is next to the most recently used one.
+        let oldest = self.slots.get(self.first?)?.newer;
+        let key = self.slots.get(oldest)?.kept.as_ref()?.0.clone();
+        self.remove(&key)
+    }
+
+    /// Puts a place before the first one.
+    fn link(&mut self, place: usize) {
+        let (newer, older) = match self.first.and_then(|first| Some((self.slots.get(first)?.newer, first))) {
+            Some(between) => between,
+            None => (place, place),
+        };
+        self.set(place, newer, older);
+        self.first = Some(place);
+    }
+
+    fn unlink(&mut self, place: usize) {
+        let Some((newer, older)) = self.slots.get(place).map(|slot| (slot.newer, slot.older)) else { return };
+        if let Some(slot) = self.slots.get_mut(newer) {
+            slot.older = older;
+        }
+        if let Some(slot) = self.slots.get_mut(older) {
+            slot.newer = newer;
+        }
+        if self.first == Some(place) {
+            self.first = Some(older).filter(|older| *older != place);
+        }
+    }
+
+    /// Links a place with its two neighbours.
+    fn set(&mut self, place: usize, newer: usize, older: usize) {
+        if let Some(slot) = self.slots.get_mut(place) {
+            (slot.newer, slot.older) = (newer, older);
+        }
+        if let Some(slot) = self.slots.get_mut(newer) {
+            slot.older = place;
+        }
+        if let Some(slot) = self.slots.get_mut(older) {
+            slot.newer = place;
         }
     }
 }
@@ -154,6 +222,41 @@ mod tests {
         assert_eq!((cache.get(&0), cache.get(&1), cache.get(&4)), (Some(0), None, Some(4)));
         let usage = cache.usage();
         assert_eq!((usage.hits, usage.misses, usage.bytes, usage.entries), (3, 1, 100, 4));
+    }
+
+    #[test]
+    fn it_keeps_what_a_plain_list_by_use_would_keep() {
+        let cache = Cache::new(10, 1);
+        let mut list: Vec<(usize, usize)> = Vec::new();
+        let mut state = 1_usize;
+        for _ in 0..20_000 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let (key, cost) = (state >> 33 & 15, state >> 40 & 3);
+            match state >> 50 & 3 {
+                0 => {
+                    cache.forget(|k| *k == key);
+                    list.retain(|(k, _)| *k != key);
+                }
+                1 => {
+                    cache.put(key, cost, cost);
+                    list.retain(|(k, _)| *k != key);
+                    while list.iter().map(|(_, cost)| cost).sum::<usize>() + cost > 10 {
+                        list.remove(0);
+                    }
+                    list.push((key, cost));
+                }
+                _ => {
+                    let place = list.iter().position(|(k, _)| *k == key);
+                    assert_eq!(cache.get(&key), place.map(|place| list[place].1));
+                    if let Some(place) = place {
+                        let one = list.remove(place);
+                        list.push(one);
+                    }
+                }
+            }
+            let (usage, bytes) = (cache.usage(), list.iter().map(|(_, cost)| *cost as u64).sum());
+            assert_eq!((usage.entries, usage.bytes), (list.len() as u64, bytes));
+        }
     }
 
     #[test]

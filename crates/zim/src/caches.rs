@@ -15,16 +15,24 @@ pub(crate) type ArchiveId = u64;
 pub struct Caches {
     pub(crate) clusters: Cache<(ArchiveId, u32), Arc<Cluster>>,
     pub(crate) dirents: Cache<(ArchiveId, u32), Arc<Dirent>>,
+    pub(crate) blocks: Cache<(ArchiveId, u64), Arc<[u8]>>,
     next_id: AtomicU64,
 }
 
 impl Caches {
-    /// Caches that hold so many bytes of decoded clusters and of directory entries. Content that is not
-    /// compressed is not kept: the system keeps it already.
+    /// Caches that hold so many bytes of decoded clusters and of directory entries; a third of the latter
+    /// is for blocks of the tables that lead to them. Content that is not compressed is not kept: the
+    /// system keeps it already.
     pub fn new(clusters: usize, dirents: usize) -> Self {
         // One shard for clusters: a lookup takes far less time than whatever is done with what it finds,
         // and a shard has to have room for the largest cluster.
-        Self { clusters: Cache::new(clusters, 1), dirents: Cache::new(dirents, 16), next_id: AtomicU64::new(0) }
+        let blocks = dirents / 3;
+        Self {
+            clusters: Cache::new(clusters, 1),
+            dirents: Cache::new(dirents - blocks, 16),
+            blocks: Cache::new(blocks, 4),
+            next_id: AtomicU64::new(0),
+        }
     }
 
     /// How the cache of clusters is doing.
@@ -37,6 +45,11 @@ impl Caches {
         self.dirents.usage()
     }
 
+    /// How the cache of blocks is doing, out of which tables and directory entries are read.
+    pub fn blocks(&self) -> Usage {
+        self.blocks.usage()
+    }
+
     pub(crate) fn new_id(&self) -> ArchiveId {
         self.next_id.fetch_add(1, Ordering::Relaxed)
     }
@@ -45,6 +58,7 @@ impl Caches {
     pub(crate) fn forget(&self, id: ArchiveId) {
         self.clusters.forget(|(archive, _)| *archive == id);
         self.dirents.forget(|(archive, _)| *archive == id);
+        self.blocks.forget(|(archive, _)| *archive == id);
     }
 }
 

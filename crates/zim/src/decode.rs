@@ -1,8 +1,12 @@
 //! Decoding of compressed clusters, as far as it is wanted.
 //!
 //! A cluster's compressed length is not stored: a decoder is given bytes until it says that its stream
-//! ended. Decoded bytes are asked for by number, and memory grows with what really comes out, never with
-//! what the file says it will be.
+//! ended. Decoded bytes are asked for by number, and memory is taken for what really comes out, never for
+//! what the file says will.
+//!
+//! A Zstandard frame looks back into what was decoded before. In a buffer that stays where it is
+//! ([`Decoder::ROOM`], enough for the clusters that writers make) that is the output itself; only a larger cluster
+//! is decoded with a window of its own, out of which everything is copied once more.
 //!
 //! Zstandard is decoded by libzstd: every archive of today is full of it, and decoding is most of a
 //! read. The pure-Rust decoder, ruzstd, is much slower on the same clusters, which no cache makes
@@ -17,14 +21,21 @@ use std::sync::Arc;
 use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer};
 
 /// Bytes of compressed input that are read at once.
-const INPUT: usize = 32 * 1024;
-/// Bytes of output that memory is taken for at once.
+const INPUT: usize = 64 * 1024;
+/// Bytes of output that memory is taken for at once where it grows.
 const OUTPUT: usize = 128 * 1024;
 /// The largest window of a Zstandard frame, as a power of two: 128 MiB, what the highest level uses and
 /// libzstd itself accepts. Memory of it is touched only as far as content is decoded.
 const ZSTD_WINDOW: u32 = 27;
 /// KiB that the XZ decoder may take: the dictionary of the highest preset has 64 MiB.
 const XZ_MEMORY: u32 = 100 * 1024;
+
+/// How a cluster is compressed.
+#[derive(Clone, Copy)]
+pub(crate) enum Packing {
+    Xz,
+    Zstd,
+}
 
 /// A stream in the course of being decoded.
 pub(crate) enum Decoder {
@@ -35,17 +46,31 @@ pub(crate) enum Decoder {
 pub(crate) struct Zstd {
     context: DCtx<'static>,
     input: Input,
+    /// How many bytes of input the next step takes.
+    next: usize,
+    /// Whether the output is its window: it must stay where it is.
+    fixed: bool,
 }
 
 impl Decoder {
-    pub(crate) fn xz(input: Input) -> Self {
-        Self::Xz(Box::new(XzReader::new_mem_limit(input, false, XZ_MEMORY)))
-    }
+    /// Bytes that are decoded without a window of their own. The reference writer closes a cluster at 2 MiB.
+    pub(crate) const ROOM: usize = (2 << 20) + (512 << 10);
 
-    pub(crate) fn zstd(input: Input) -> Result<Self> {
-        let mut context = DCtx::try_create().ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
-        context.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW)).map_err(zstd_error)?;
-        Ok(Self::Zstd(Box::new(Zstd { context, input })))
+    /// A decoder, and the buffer that is to be filled by it and nothing else.
+    pub(crate) fn new(packing: Packing, input: Input, limit: usize, grows: bool) -> Result<(Self, Vec<u8>)> {
+        match packing {
+            Packing::Xz => Ok((Self::Xz(Box::new(XzReader::new_mem_limit(input, false, XZ_MEMORY))), Vec::new())),
+            Packing::Zstd => {
+                let mut context = DCtx::try_create().ok_or_else(out_of_memory)?;
+                context.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW)).map_err(zstd_error)?;
+                context.set_parameter(DParameter::StableOutBuffer(!grows)).map_err(zstd_error)?;
+                let mut data = Vec::new();
+                if !grows {
+                    data.try_reserve_exact(Self::ROOM.min(limit)).map_err(|_| out_of_memory())?;
+                }
+                Ok((Self::Zstd(Box::new(Zstd { context, input, next: 1, fixed: !grows })), data))
+            }
+        }
     }
 
     /// Appends to `out` until it has at least `wanted` bytes or the stream ends. Says whether it ended.
@@ -65,28 +90,35 @@ impl Decoder {
         matches!(self, Self::Zstd(_))
     }
 
+    /// Whether one with a buffer that grows may get further than this one.
+    pub(crate) fn has_fixed_room(&self) -> bool {
+        matches!(self, Self::Zstd(zstd) if zstd.fixed)
+    }
+
     /// Bytes it holds after it gave `decoded` bytes.
     pub(crate) fn cost(&self, decoded: usize) -> usize {
         match self {
             Self::Xz(_) => XZ_MEMORY as usize * 1024,
             // A window is as large as the frame says, and touched as far as there was content.
-            Self::Zstd(zstd) => zstd.context.sizeof().min(decoded + 512 * 1024),
+            Self::Zstd(zstd) => zstd.context.sizeof().min(decoded + 512 * 1024) + zstd.input.buffer.capacity(),
         }
     }
 }
 
 impl Zstd {
+    /// Block by block, each of at most 128 KiB.
     fn fill(&mut self, out: &mut Vec<u8>, wanted: usize) -> Result<bool> {
         while out.len() < wanted {
-            out.reserve((wanted - out.len()).min(OUTPUT));
+            if !self.fixed {
+                out.try_reserve((wanted - out.len()).min(OUTPUT)).map_err(|_| out_of_memory())?;
+            }
             let before = out.len();
-            let chunk = self.input.chunk()?;
-            let mut from = InBuffer::around(chunk);
+            let block = self.input.peek(self.next)?;
+            let ended = block.is_empty();
+            let mut from = InBuffer::around(block);
             let mut into = OutBuffer::around_pos(out, before);
             let hint = self.context.decompress_stream(&mut into, &mut from).map_err(zstd_error)?;
-            let consumed = from.pos();
-            let produced = into.pos() > before;
-            let ended = chunk.is_empty();
+            let (consumed, produced) = (from.pos(), into.pos() > before);
             self.input.consume(consumed);
             if hint == 0 {
                 return Ok(true);
@@ -94,6 +126,7 @@ impl Zstd {
             if ended && !produced {
                 return damaged("a compressed cluster ends early");
             }
+            self.next = hint;
         }
         Ok(false)
     }
@@ -102,41 +135,76 @@ impl Zstd {
 /// Compressed bytes of one cluster.
 pub(crate) struct Input {
     source: Arc<dyn ReadAt>,
-    /// Where the next read begins, and where none goes beyond.
-    next: u64,
+    /// Where the next byte is, and where none is read from on.
+    at: u64,
     end: u64,
+    /// Bytes from `at` on, after those that were consumed. Unused if the source has them in memory.
     buffer: Vec<u8>,
-    at: usize,
+    consumed: usize,
 }
 
 impl Input {
     pub(crate) const fn new(source: Arc<dyn ReadAt>, start: u64, end: u64) -> Self {
-        Self { source, next: start, end, buffer: Vec::new(), at: 0 }
+        Self { source, at: start, end, buffer: Vec::new(), consumed: 0 }
     }
 
-    /// What comes next; empty at the end.
-    fn chunk(&mut self) -> io::Result<&[u8]> {
-        if self.at >= self.buffer.len() && self.next < self.end {
-            let length = crate::bytes::len(self.end - self.next).min(INPUT);
-            self.buffer.resize(length, 0);
-            self.at = 0;
-            self.source.read_exact_at(&mut self.buffer, self.next)?;
-            self.next += length as u64;
+    /// The next `wanted` bytes, or as many as there are.
+    fn peek(&mut self, wanted: usize) -> io::Result<&[u8]> {
+        let left = crate::bytes::len(self.end.saturating_sub(self.at));
+        let wanted = wanted.min(left);
+        if self.source.slice(self.at, wanted).is_none() {
+            self.buffer_up_to(wanted, left)?;
+            let there = self.buffer.get(self.consumed..).unwrap_or_default();
+            return Ok(there.get(..wanted).unwrap_or(there));
         }
-        Ok(self.buffer.get(self.at..).unwrap_or_default())
+        Ok(self.source.slice(self.at, wanted).unwrap_or_default())
+    }
+
+    fn buffer_up_to(&mut self, wanted: usize, left: usize) -> io::Result<()> {
+        if self.buffer.len() - self.consumed >= wanted {
+            return Ok(());
+        }
+        self.buffer.drain(..self.consumed);
+        self.consumed = 0;
+        let have = self.buffer.len();
+        let from = self.at + have as u64;
+        // More than is needed, to read seldom; what is behind the cluster may be unreadable.
+        let lengths = [wanted.max(INPUT).min(left), wanted];
+        let mut result = Ok(());
+        for length in lengths {
+            self.buffer.resize(length, 0);
+            result = self.source.read_exact_at(self.buffer.get_mut(have..).unwrap_or_default(), from);
+            if result.is_ok() {
+                return Ok(());
+            }
+        }
+        self.buffer.truncate(have);
+        result
     }
 
     fn consume(&mut self, bytes: usize) {
-        self.at += bytes;
+        self.at += bytes as u64;
+        self.consumed = (self.consumed + bytes).min(self.buffer.len());
     }
 }
 
 impl Read for Input {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let read = self.chunk()?.read(into)?;
+        // Marked, because the decoder's own errors are of the same type.
+        let mut chunk = self.peek(into.len()).map_err(|error| io::Error::new(error.kind(), Medium(error)))?;
+        let read = chunk.read(into)?;
         self.consume(read);
         Ok(read)
     }
+}
+
+/// What the medium said, on its way through a decoder.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Medium(io::Error);
+
+fn out_of_memory() -> Error {
+    Error::Io(io::ErrorKind::OutOfMemory.into())
 }
 
 fn zstd_error(code: usize) -> Error {
@@ -144,9 +212,8 @@ fn zstd_error(code: usize) -> Error {
 }
 
 fn xz_error(error: io::Error) -> Error {
-    // What the decoder finds in the bytes is damage, what the medium does is not.
-    match error.raw_os_error() {
-        Some(_) => Error::Io(error),
-        None => Error::Damaged(format!("a cluster cannot be decoded: {error}")),
+    match error.downcast::<Medium>() {
+        Ok(Medium(error)) => Error::Io(error),
+        Err(error) => Error::Damaged(format!("a cluster cannot be decoded: {error}")),
     }
 }

@@ -20,6 +20,10 @@ impl<'a> Entry<'a> {
         Self { archive, index, dirent }
     }
 
+    pub(crate) const fn archive(&self) -> &'a Archive {
+        self.archive
+    }
+
     /// Its place in the order of paths.
     pub const fn index(&self) -> u32 {
         self.index
@@ -93,18 +97,23 @@ impl<'a> Entry<'a> {
     /// Its content, if it is no larger than [`Limits::blob`](crate::Limits::blob).
     /// [`Error::NoContent`] for a redirect.
     pub fn read(&self) -> Result<Vec<u8>> {
-        let size = self.size()?;
-        self.read_part(0..size)
+        self.read_some(|size| 0..size)
     }
 
     /// A part of its content, which lies within it.
     pub fn read_part(&self, part: Range<u64>) -> Result<Vec<u8>> {
-        let (bytes, limit) = (part.end.saturating_sub(part.start), self.archive.options.limits.blob);
-        if bytes > limit {
-            return Err(Error::TooLarge { what: "an entry", bytes, limit });
-        }
+        self.read_some(|_| part)
+    }
+
+    fn read_some(&self, choose: impl FnOnce(u64) -> Range<u64>) -> Result<Vec<u8>> {
+        let limit = self.archive.options.limits.blob;
+        let choose = |size| {
+            let part = choose(size);
+            let bytes = part.end.saturating_sub(part.start);
+            if bytes > limit { Err(Error::TooLarge { what: "an entry", bytes, limit }) } else { Ok(part) }
+        };
         let (cluster, blob) = self.dirent.kind.place()?;
-        self.archive.with_cluster(cluster, |cluster| cluster.read(blob, part))
+        self.archive.with_cluster(cluster, |cluster| cluster.read(blob, choose))
     }
 
     /// Where its content lies in the archive, if it is not compressed: databases and listings are used

@@ -15,8 +15,8 @@
 //! ```
 //!
 //! Versions 5 and 6, old and new namespaces, clusters that are not compressed or with XZ or Zstandard,
-//! split archives, archives within other files, of any size. Databases for full-text search are found
-//! but not read.
+//! split archives, archives within other files, of any size. Databases for full-text search are found, and
+//! [`Content`] reads them where they lie; searching in them is somebody else's work.
 //!
 //! # Files that were not made by friends
 //!
@@ -27,23 +27,27 @@
 //!
 //! # From the bottom up
 //!
-//! [`ReadAt`] is where bytes come from: [`FileSource`], [`Parts`], [`Section`], [`Memory`]. [`Archive`]
+//! [`ReadAt`] is where bytes come from: [`FileSource`], [`MappedFile`], [`Parts`], [`Section`], [`Memory`]. [`Archive`]
 //! reads directory entries and clusters from it, and keeps the dear ones in [`Caches`], which many
 //! archives can share. [`Entry`] is what is at a path, [`Titles`] the entries by title.
 
 mod archive;
+mod blocks;
 mod bytes;
 mod cache;
 mod caches;
 mod cluster;
+mod content;
 mod decode;
 mod dirent;
 mod entry;
 mod error;
 mod header;
 mod limits;
+mod map;
 mod metadata;
 mod mime;
+mod packed;
 mod read_at;
 mod split;
 mod titles;
@@ -51,12 +55,14 @@ mod verify;
 #[cfg(feature = "writer")]
 pub mod writer;
 
-pub use archive::{Archive, Options};
+pub use archive::{Archive, Media, Options};
 pub use cache::Usage;
 pub use caches::Caches;
+pub use content::{Content, DirectAccess};
 pub use entry::Entry;
 pub use error::{Error, Result};
 pub use limits::Limits;
+pub use map::MappedFile;
 pub use metadata::Illustration;
 pub use read_at::{FileSource, Memory, ReadAt, Section};
 pub use split::{Parts, is_first_part, parts_of};

@@ -3,6 +3,7 @@
 use crate::archive::Archive;
 use crate::entry::Entry;
 use crate::error::{Error, Result};
+use crate::titles::TitleKind;
 
 /// Bytes of a piece of metadata that are read. The longest real one is a description.
 const MAX_BYTES: u64 = 1 << 20;
@@ -43,6 +44,7 @@ impl Archive {
 
     /// The pictures that stand for it, by the names of their entries:
     /// `Illustration_{width}x{height}@{scale}`, with parameters after a semicolon that are passed over.
+    /// The favicon of an old archive counts as the one of 48x48 at scale 1, which it is to be.
     pub fn illustrations(&self) -> Result<Vec<(Illustration, Entry<'_>)>> {
         let range = self.path_range(b'M', "Illustration_")?;
         let mut found = Vec::new();
@@ -52,18 +54,18 @@ impl Archive {
                 found.push((illustration, entry));
             }
         }
+        if found.iter().all(|(illustration, _)| *illustration != Illustration::ICON)
+            && let Some(icon) = self.icon()?
+        {
+            found.push((Illustration::ICON, icon));
+        }
         Ok(found)
     }
 
     /// The icon: the illustration of 48x48 at scale 1, or the favicon of old archives.
     pub fn icon(&self) -> Result<Option<Entry<'_>>> {
         let places = [(b'M', "Illustration_48x48@1"), (b'-', "favicon"), (b'I', "favicon.png"), (b'-', "favicon.png")];
-        for (namespace, path) in places {
-            if let Some(entry) = self.find(namespace, path)? {
-                return entry.resolve().map(Some);
-            }
-        }
-        Ok(None)
+        self.first_of(&places)
     }
 
     /// How many entries of each MIME type there are, as the writer counted them. Empty if it did not.
@@ -71,18 +73,75 @@ impl Archive {
         Ok(self.metadata_text("Counter")?.map(|text| parse_counter(&text)).unwrap_or_default())
     }
 
-    /// Whether there is an index for full-text search. Reading it is not part of this crate.
-    pub fn has_fulltext_index(&self) -> Result<bool> {
-        Ok(self.find(b'X', "fulltext/xapian")?.is_some() || self.find(b'Z', "/fulltextIndex/xapian")?.is_some())
+    /// How many entries users see: those of namespace `C`, in the old scheme all.
+    pub fn content_count(&self) -> Result<u32> {
+        if !self.has_new_namespaces() {
+            return Ok(self.len());
+        }
+        let range = self.path_range(b'C', "")?;
+        Ok(range.end - range.start)
     }
 
-    /// Whether there is an index for suggestions. Reading it is not part of this crate.
+    /// How many articles there are: those of the listing of front articles, without one the HTML pages
+    /// that the writer counted.
+    pub fn article_count(&self) -> Result<u64> {
+        match self.titles() {
+            Ok(titles) if titles.kind() == TitleKind::FrontArticles => Ok(titles.len().into()),
+            Ok(_) | Err(Error::NoTitles) => self.counted(|mime| mime == "text/html"),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How many pictures, sounds and films the writer counted.
+    pub fn media_count(&self) -> Result<u64> {
+        let kinds = ["image/", "audio/", "video/"];
+        self.counted(|mime| kinds.iter().any(|kind| mime.starts_with(kind)))
+    }
+
+    /// By the type without its parameters.
+    fn counted(&self, which: impl Fn(&str) -> bool) -> Result<u64> {
+        let counts = self.counter()?.into_iter();
+        let counts = counts.filter(|(mime, _)| which(mime.split(';').next().unwrap_or_default().trim()));
+        Ok(counts.map(|(_, count)| count).fold(0, u64::saturating_add))
+    }
+
+    /// The database for full-text search: `X/fulltext/xapian`, in very old archives
+    /// `Z//fulltextIndex/xapian`. Searching in it is not part of this crate; [`Entry::content`] reads it.
+    pub fn fulltext_index(&self) -> Result<Option<Entry<'_>>> {
+        self.first_of(&[(b'X', "fulltext/xapian"), (b'Z', "/fulltextIndex/xapian")])
+    }
+
+    /// The database for suggestions: `X/title/xapian`. Searching in it is not part of this crate;
+    /// [`Entry::content`] reads it.
+    pub fn title_index(&self) -> Result<Option<Entry<'_>>> {
+        self.first_of(&[(b'X', "title/xapian")])
+    }
+
+    /// Whether there is a [database for full-text search](Self::fulltext_index).
+    pub fn has_fulltext_index(&self) -> Result<bool> {
+        Ok(self.fulltext_index()?.is_some())
+    }
+
+    /// Whether there is a [database for suggestions](Self::title_index).
     pub fn has_title_index(&self) -> Result<bool> {
-        Ok(self.find(b'X', "title/xapian")?.is_some())
+        Ok(self.title_index()?.is_some())
+    }
+
+    /// The first of these that there is, resolved.
+    fn first_of(&self, places: &[(u8, &str)]) -> Result<Option<Entry<'_>>> {
+        for (namespace, path) in places {
+            if let Some(entry) = self.find(*namespace, path)? {
+                return entry.resolve().map(Some);
+            }
+        }
+        Ok(None)
     }
 }
 
 impl Illustration {
+    /// What every archive has to have.
+    pub const ICON: Self = Self { width: 48, height: 48, scale: 1 };
+
     fn parse(name: &str) -> Option<Self> {
         let size = name.strip_prefix("Illustration_")?;
         let size = size.split_once(';').map_or(size, |(size, _)| size);

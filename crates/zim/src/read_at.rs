@@ -1,10 +1,9 @@
 //! Where the bytes of an archive come from.
 //!
 //! An archive is read at positions, by many threads at once, so the seam is a positioned read that
-//! needs no `&mut`. Files are read with `pread`: a file that is truncated while it is open, or lies on
-//! a medium that fails, is an error of that read. A memory map would be quicker by the copy, but the
-//! same file would end the process with SIGBUS; it can be added as one more [`ReadAt`] for media that
-//! are trusted.
+//! needs no `&mut`. Files are read with `pread` unless somebody asks for a memory map
+//! ([`MappedFile`](crate::MappedFile)): a file that is truncated while it is open, or lies on a medium
+//! that fails, is then an error of that read, where a map would end the process.
 
 use crate::error::Result;
 use std::fs::File;
@@ -21,6 +20,13 @@ pub trait ReadAt: Send + Sync {
     /// Fills the buffer with the bytes from `offset` on, or fails with
     /// [`io::ErrorKind::UnexpectedEof`] if there are fewer.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// The bytes themselves, if they are there already and in one piece, so that nothing needs to be
+    /// copied. `None` says nothing about whether they can be read.
+    fn slice(&self, offset: u64, length: usize) -> Option<&[u8]> {
+        let _ = (offset, length);
+        None
+    }
 }
 
 impl<R: ReadAt + ?Sized> ReadAt for Arc<R> {
@@ -30,6 +36,24 @@ impl<R: ReadAt + ?Sized> ReadAt for Arc<R> {
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.deref().read_exact_at(buffer, offset)
+    }
+
+    fn slice(&self, offset: u64, length: usize) -> Option<&[u8]> {
+        self.deref().slice(offset, length)
+    }
+}
+
+impl<R: ReadAt + ?Sized> ReadAt for Box<R> {
+    fn size(&self) -> u64 {
+        self.deref().size()
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.deref().read_exact_at(buffer, offset)
+    }
+
+    fn slice(&self, offset: u64, length: usize) -> Option<&[u8]> {
+        self.deref().slice(offset, length)
     }
 }
 
@@ -85,9 +109,12 @@ impl<B: AsRef<[u8]> + Send + Sync> ReadAt for Memory<B> {
     }
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let from = usize::try_from(offset).ok().and_then(|at| self.0.as_ref().get(at..)?.get(..buffer.len()));
-        buffer.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
+        buffer.copy_from_slice(self.slice(offset, buffer.len()).ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
+    }
+
+    fn slice(&self, offset: u64, length: usize) -> Option<&[u8]> {
+        self.0.as_ref().get(usize::try_from(offset).ok()?..)?.get(..length)
     }
 }
 
@@ -117,6 +144,13 @@ impl<R: ReadAt> ReadAt for Section<R> {
         match offset.checked_add(buffer.len() as u64) {
             Some(end) if end <= self.size => self.whole.read_exact_at(buffer, self.start + offset),
             _ => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+
+    fn slice(&self, offset: u64, length: usize) -> Option<&[u8]> {
+        match offset.checked_add(length as u64) {
+            Some(end) if end <= self.size => self.whole.slice(self.start + offset, length),
+            _ => None,
         }
     }
 }

@@ -2,10 +2,13 @@
 //! concatenation (openZIM, "ZIM file format", section "Split ZIM archives in chunks"). A structure may
 //! lie across a border; the specification says that clusters should not, files in the wild do.
 
+use crate::archive::Media;
 use crate::error::{Error, Result};
+use crate::map::MappedFile;
 use crate::read_at::{FileSource, ReadAt};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Several sources, one after the other.
 pub struct Parts {
@@ -54,6 +57,12 @@ impl ReadAt for Parts {
         }
         if buffer.is_empty() { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
+
+    fn slice(&self, offset: u64, length: usize) -> Option<&[u8]> {
+        let part = self.parts.partition_point(|(start, _)| *start <= offset).checked_sub(1)?;
+        let (start, part) = self.parts.get(part)?;
+        part.slice(offset - start, length)
+    }
 }
 
 /// Whether the name is that of the first part of a split archive.
@@ -69,16 +78,34 @@ pub fn parts_of(path: &Path) -> Vec<PathBuf> {
         return vec![path.to_owned()];
     }
     let letters = || 'a'..='z';
-    letters()
+    let parts: Vec<_> = letters()
         .flat_map(|a| letters().map(move |b| path.with_extension(format!("zim{a}{b}"))))
         .take_while(|part| part.is_file())
-        .collect()
+        .collect();
+    // One that is not there has to fail by its name.
+    if parts.is_empty() { vec![path.to_owned()] } else { parts }
 }
 
+/// A file and how many bytes it has.
+pub(crate) type PartFile = (PathBuf, u64);
+
 /// Opens all parts of a split archive, or the one file.
-pub(crate) fn open(path: &Path) -> Result<Parts> {
-    let files = parts_of(path).into_iter().map(|part| Ok(Box::new(FileSource::open(part)?) as Box<dyn ReadAt>));
-    Parts::new(files.collect::<Result<Vec<_>>>()?)
+pub(crate) fn open(path: &Path, media: Media) -> Result<(Arc<dyn ReadAt>, Vec<PartFile>)> {
+    let mut files = Vec::new();
+    let mut sources: Vec<Box<dyn ReadAt>> = Vec::new();
+    for file in parts_of(path) {
+        let source: Box<dyn ReadAt> = match media {
+            Media::Read => Box::new(FileSource::open(&file)?),
+            Media::Mapped => Box::new(MappedFile::open(&file)?),
+        };
+        files.push((file, source.size()));
+        sources.push(source);
+    }
+    let source: Arc<dyn ReadAt> = match <[_; 1]>::try_from(sources) {
+        Ok([whole]) => Arc::new(whole),
+        Err(sources) => Arc::new(Parts::new(sources)?),
+    };
+    Ok((source, files))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::bytes::{len, u32_at};
 use crate::dirent::Dirent;
 use crate::entry::Entry;
 use crate::error::{Error, Result, damaged};
+use crate::read_at::ReadAt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -149,7 +150,7 @@ impl<'a> Titles<'a> {
             Place::Memory(bytes) => u32_at(bytes, len(at)),
             Place::File(start) => {
                 let mut bytes = [0; 4];
-                self.archive.source.read_exact_at(&mut bytes, start + at)?;
+                self.archive.blocks().read_exact_at(&mut bytes, start + at)?;
                 u32_at(&bytes, 0)
             }
         };

@@ -16,6 +16,14 @@ impl Archive {
         self.header.checksum_at.is_some()
     }
 
+    /// The checksum as it was written; `None` if there is none.
+    pub fn checksum(&self) -> Result<Option<[u8; CHECKSUM_SIZE as usize]>> {
+        let Some(at) = self.header.checksum_at else { return Ok(None) };
+        let mut written = [0; CHECKSUM_SIZE as usize];
+        self.source.read_exact_at(&mut written, at)?;
+        Ok(Some(written))
+    }
+
     /// Reads all bytes and compares their checksum: `true` if they are as they were written.
     ///
     /// `progress` is called after each mebibyte with how many bytes were read and how many there are;
@@ -35,8 +43,6 @@ impl Archive {
                 return Err(Error::Stopped);
             }
         }
-        let mut written = [0; CHECKSUM_SIZE as usize];
-        self.source.read_exact_at(&mut written, total)?;
-        Ok(digest.finalize().as_slice() == written)
+        Ok(self.checksum()?.is_some_and(|written| digest.finalize().as_slice() == written))
     }
 }

@@ -16,19 +16,12 @@
 //! # Ok::<(), zim::Error>(())
 //! ```
 
-use lzma_rust2::{XzOptions, XzWriter};
-use md5::{Digest, Md5};
-use std::collections::BTreeMap;
-use std::io::Write;
+mod pieces;
 
-/// How clusters are compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Compression {
-    None,
-    Xz,
-    Zstd,
-}
+pub use pieces::{Compression, Pieces, cluster, packed};
+
+use pieces::small;
+use std::collections::BTreeMap;
 
 /// An archive under construction.
 #[derive(Clone)]
@@ -38,6 +31,8 @@ pub struct Writer {
     wide: bool,
     title_table: bool,
     listing: bool,
+    listing_v0: bool,
+    packs_listings: bool,
     cluster_bytes: usize,
     main: Option<(u8, Vec<u8>)>,
     entries: BTreeMap<(u8, Vec<u8>), Planned>,
@@ -54,9 +49,13 @@ struct Planned {
 enum What {
     Item { mime: String, content: Vec<u8> },
     Redirect(u8, Vec<u8>),
+    Listing { front: bool },
 }
 
-const LISTING: (u8, &[u8]) = (b'X', b"listing/titleOrdered/v1");
+/// Where the listing of front articles is.
+const V1: &str = "listing/titleOrdered/v1";
+/// Where the listing of all entries is.
+const V0: &str = "listing/titleOrdered/v0";
 
 impl Default for Writer {
     fn default() -> Self {
@@ -73,6 +72,8 @@ impl Writer {
             wide: false,
             title_table: false,
             listing: true,
+            listing_v0: false,
+            packs_listings: false,
             cluster_bytes: 64 * 1024,
             main: None,
             entries: BTreeMap::new(),
@@ -103,6 +104,27 @@ impl Writer {
     pub const fn titles(mut self, table: bool, listing: bool) -> Self {
         self.title_table = table;
         self.listing = listing;
+        self
+    }
+
+    /// Adds the entry `titleOrdered/v0`, which lists all entries.
+    #[must_use]
+    pub const fn all_titles(mut self, listing: bool) -> Self {
+        self.listing_v0 = listing;
+        self
+    }
+
+    /// Compresses the listings like everything else, which no writer should do.
+    #[must_use]
+    pub const fn packs_listings(mut self, packs: bool) -> Self {
+        self.packs_listings = packs;
+        self
+    }
+
+    /// Another minor version, and so perhaps another scheme of namespaces.
+    #[must_use]
+    pub const fn version(mut self, major: u16, minor: u16) -> Self {
+        self.version = (major, minor);
         self
     }
 
@@ -162,55 +184,26 @@ impl Writer {
     }
 
     /// The bytes of the archive.
-    pub fn build(mut self) -> Vec<u8> {
-        if self.listing {
-            let what = What::Item { mime: "application/octet-stream+zimlisting".to_owned(), content: Vec::new() };
-            let key = (LISTING.0, LISTING.1.to_vec());
-            self.entries.insert(key, Planned { title: Vec::new(), front: false, what });
+    pub fn build(self) -> Vec<u8> {
+        self.pieces().build()
+    }
+
+    /// What the archive is made of, so that something can be done to it.
+    pub fn pieces(mut self) -> Pieces {
+        let listings = [(self.listing, V1, true), (self.listing_v0, V0, false)];
+        for (_, path, front) in listings.into_iter().filter(|(wanted, ..)| *wanted) {
+            let listing = Planned { title: Vec::new(), front: false, what: What::Listing { front } };
+            self.entries.insert((b'X', path.into()), listing);
         }
         let titles = self.by_title();
-        let listing: Vec<u8> = titles.iter().filter(|t| t.1).flat_map(|t| t.0.to_le_bytes()).collect();
-        let (mimes, clusters, dirents) = self.lay_out(&listing);
-
-        let mut mime_list = Vec::new();
-        for mime in &mimes {
-            mime_list.extend(mime.bytes().chain([0]));
-        }
-        mime_list.push(0);
-        let paths_at = 80 + mime_list.len() as u64;
-        let titles_at = paths_at + 8 * dirents.len() as u64;
-        let clusters_at = titles_at + if self.title_table { 4 * titles.len() as u64 } else { 0 };
-        let dirents_at = clusters_at + 8 * clusters.len() as u64;
-        let content_at = dirents_at + dirents.iter().map(|d| d.len() as u64).sum::<u64>();
-        let checksum_at = content_at + clusters.iter().map(|c| c.len() as u64).sum::<u64>();
-
+        let bytes = |front: bool| {
+            let listed = titles.iter().filter(move |title| title.1 || !front);
+            listed.flat_map(|title| title.0.to_le_bytes()).collect::<Vec<u8>>()
+        };
+        let (mimes, clusters, dirents) = self.lay_out(&bytes(true), &bytes(false));
         let main = self.main.as_ref().map_or(u32::MAX, |key| self.index(key));
-        let mut out = Vec::new();
-        out.extend(0x044d_495a_u32.to_le_bytes());
-        out.extend(self.version.0.to_le_bytes());
-        out.extend(self.version.1.to_le_bytes());
-        let digest = Md5::digest(dirents.concat());
-        out.extend(digest.as_slice());
-        out.extend(small(dirents.len()).to_le_bytes());
-        out.extend(small(clusters.len()).to_le_bytes());
-        out.extend(paths_at.to_le_bytes());
-        out.extend(if self.title_table { titles_at } else { u64::MAX }.to_le_bytes());
-        out.extend(clusters_at.to_le_bytes());
-        out.extend(80_u64.to_le_bytes());
-        out.extend(main.to_le_bytes());
-        out.extend(u32::MAX.to_le_bytes());
-        out.extend(checksum_at.to_le_bytes());
-        out.extend(mime_list);
-        out.extend(pointers(dirents_at, &dirents));
-        if self.title_table {
-            out.extend(titles.iter().flat_map(|t| t.0.to_le_bytes()));
-        }
-        out.extend(pointers(content_at, &clusters));
-        out.extend(dirents.concat());
-        out.extend(clusters.concat());
-        let sum = Md5::digest(&out);
-        out.extend(sum.as_slice());
-        out
+        let titles = self.title_table.then(|| bytes(false));
+        Pieces { version: self.version, mimes, dirents, clusters, titles, main }
     }
 
     fn index(&self, key: &(u8, Vec<u8>)) -> u32 {
@@ -226,97 +219,58 @@ impl Writer {
         titles.into_iter().map(|(index, (_, entry))| (small(index), entry.front)).collect()
     }
 
-    fn lay_out(&self, listing: &[u8]) -> (Vec<String>, Vec<Vec<u8>>, Vec<Vec<u8>>) {
+    fn lay_out(&self, front_titles: &[u8], all_titles: &[u8]) -> (Vec<String>, Vec<Vec<u8>>, Vec<Vec<u8>>) {
         let mut mimes: Vec<String> = Vec::new();
         let mut clusters: Vec<(Compression, Vec<&[u8]>)> = Vec::new();
         let mut dirents = Vec::new();
         for ((namespace, path), entry) in &self.entries {
             let mut dirent = Vec::new();
-            match &entry.what {
+            let (mime, content, compression) = match &entry.what {
                 What::Redirect(target, to) => {
                     dirent.extend([0xff, 0xff, 0, *namespace, 0, 0, 0, 0]);
                     let target = (*target, to.clone());
                     let known = self.entries.contains_key(&target);
                     let key = if known { target } else { (*namespace, path.clone()) };
                     dirent.extend(self.index(&key).to_le_bytes());
+                    dirents.push(named(dirent, path, &entry.title));
+                    continue;
                 }
-                What::Item { mime, content } => {
-                    let is_listing = (*namespace, path.as_slice()) == LISTING;
-                    let content = if is_listing { listing } else { content };
-                    let compression = if is_listing { Compression::None } else { self.compression };
-                    let place = mimes.iter().position(|m| m == mime).unwrap_or_else(|| {
-                        mimes.push(mime.clone());
-                        mimes.len() - 1
-                    });
-                    let full = |blobs: &[&[u8]]| blobs.iter().map(|b| b.len()).sum::<usize>() >= self.cluster_bytes;
-                    if clusters.last().is_none_or(|(kind, blobs)| *kind != compression || full(blobs)) {
-                        clusters.push((compression, Vec::new()));
-                    }
-                    let cluster = small(clusters.len() - 1);
-                    let blobs = clusters.last_mut().map(|(_, blobs)| blobs);
-                    let blob = blobs.map_or(0, |blobs| {
-                        blobs.push(content);
-                        small(blobs.len() - 1)
-                    });
-                    let [low, high, ..] = small(place).to_le_bytes();
-                    dirent.extend([low, high, 0, *namespace, 0, 0, 0, 0]);
-                    dirent.extend(cluster.to_le_bytes());
-                    dirent.extend(blob.to_le_bytes());
+                What::Item { mime, content } => (mime.as_str(), content.as_slice(), self.compression),
+                What::Listing { front } => {
+                    let compression = if self.packs_listings { self.compression } else { Compression::None };
+                    let content = if *front { front_titles } else { all_titles };
+                    ("application/octet-stream+zimlisting", content, compression)
                 }
+            };
+            let place = mimes.iter().position(|m| m == mime).unwrap_or_else(|| {
+                mimes.push(mime.to_owned());
+                mimes.len() - 1
+            });
+            let full = |blobs: &[&[u8]]| blobs.iter().map(|b| b.len()).sum::<usize>() >= self.cluster_bytes;
+            if clusters.last().is_none_or(|(kind, blobs)| *kind != compression || full(blobs)) {
+                clusters.push((compression, Vec::new()));
             }
-            dirent.extend(path.iter().chain([0].iter()).chain(&entry.title).chain([0].iter()));
-            dirents.push(dirent);
+            let cluster = small(clusters.len() - 1);
+            let blob = clusters.last_mut().map_or(0, |(_, blobs)| {
+                blobs.push(content);
+                small(blobs.len() - 1)
+            });
+            let [low, high, ..] = small(place).to_le_bytes();
+            dirent.extend([low, high, 0, *namespace, 0, 0, 0, 0]);
+            dirent.extend(cluster.to_le_bytes());
+            dirent.extend(blob.to_le_bytes());
+            dirents.push(named(dirent, path, &entry.title));
         }
         let clusters = clusters.iter().map(|(kind, blobs)| cluster(*kind, self.wide, blobs)).collect();
         (mimes, clusters, dirents)
     }
 }
 
-/// The bytes of a cluster with these blobs.
-pub fn cluster(compression: Compression, extended: bool, blobs: &[&[u8]]) -> Vec<u8> {
-    let width = if extended { 8 } else { 4 };
-    let mut at = (blobs.len() as u64 + 1) * width;
-    let mut payload = Vec::new();
-    for size in blobs.iter().map(|b| b.len() as u64).chain([0]) {
-        let offset = at.to_le_bytes();
-        payload.extend(offset.iter().take(if extended { 8 } else { 4 }));
-        at += size;
+/// Ends a directory entry with its names.
+fn named(mut dirent: Vec<u8>, path: &[u8], title: &[u8]) -> Vec<u8> {
+    for name in [path, title] {
+        dirent.extend(name);
+        dirent.push(0);
     }
-    payload.extend(blobs.concat());
-    packed(compression, extended, &payload)
-}
-
-/// The bytes of a cluster with this payload, which may be nonsense.
-pub fn packed(compression: Compression, extended: bool, payload: &[u8]) -> Vec<u8> {
-    let flag = if extended { 0x10 } else { 0 };
-    match compression {
-        Compression::None => [&[1 | flag], payload].concat(),
-        Compression::Xz => {
-            // Writing to memory does not fail.
-            let written = XzWriter::new(vec![4 | flag], XzOptions::with_preset(1)).and_then(|mut writer| {
-                writer.write_all(payload)?;
-                writer.finish()
-            });
-            written.unwrap_or_default()
-        }
-        Compression::Zstd => {
-            let mut bytes = Vec::with_capacity(zstd_safe::compress_bound(payload.len()));
-            let _ = zstd_safe::compress(&mut bytes, payload, 3);
-            [&[5 | flag], bytes.as_slice()].concat()
-        }
-    }
-}
-
-fn pointers(mut at: u64, things: &[Vec<u8>]) -> Vec<u8> {
-    let mut table = Vec::new();
-    for thing in things {
-        table.extend(at.to_le_bytes());
-        at += thing.len() as u64;
-    }
-    table
-}
-
-/// Counts of what is small: test archives.
-fn small(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
+    dirent
 }

@@ -6,7 +6,7 @@ mod common;
 
 use proptest::prelude::*;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use zim::writer::{Compression, Writer};
 use zim::{Archive, Caches, Limits, Memory, Options};
 
@@ -39,7 +39,12 @@ fn touch(archive: &Archive) {
     let _ = archive.verify(|_, _| ControlFlow::Continue(()));
 }
 
-fn samples() -> Vec<Vec<u8>> {
+fn samples() -> &'static [Vec<u8>] {
+    static SAMPLES: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
+    SAMPLES.get_or_init(make_samples)
+}
+
+fn make_samples() -> Vec<Vec<u8>> {
     let mut samples = Vec::new();
     for compression in [Compression::None, Compression::Xz, Compression::Zstd] {
         for (writer, extended) in [(Writer::new(), true), (Writer::old(), false)] {

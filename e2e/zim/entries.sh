@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Every entry of many archives, byte for byte as python libzim reads it: see entries.py.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-${PORTCULLIS_CACHE:-$HOME/.cache/portcullis}/target}
+python=$(e2e/zim/libzim.sh)
+# Not the debug profile: that has libzstd without optimization, and hundreds of megabytes are hashed.
+cargo build --quiet --release -p zim --example zimcat
+exec "$python" e2e/zim/entries.py "$CARGO_TARGET_DIR/release/examples/zimcat"
