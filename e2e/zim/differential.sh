@@ -6,5 +6,5 @@ cd "$(dirname "$0")/../.."
 cache=${PORTCULLIS_CACHE:-$HOME/.cache/portcullis}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
 python=$(e2e/zim/libzim.sh)
-cargo build --quiet --release -p glass --example answer
-"$python" e2e/zim/differential.py "$CARGO_TARGET_DIR/release/examples/answer" "$@"
+cargo build --quiet -p glass --example answer
+"$python" e2e/zim/differential.py "$CARGO_TARGET_DIR/debug/examples/answer" "$@"

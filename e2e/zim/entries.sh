@@ -4,6 +4,5 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-${PORTCULLIS_CACHE:-$HOME/.cache/portcullis}/target}
 python=$(e2e/zim/libzim.sh)
-# Not the debug profile: that has libzstd without optimization, and hundreds of megabytes are hashed.
-cargo build --quiet --release -p zim --example zimcat
-exec "$python" e2e/zim/entries.py "$CARGO_TARGET_DIR/release/examples/zimcat"
+cargo build --quiet -p zim --example zimcat
+exec "$python" e2e/zim/entries.py "$CARGO_TARGET_DIR/debug/examples/zimcat"
