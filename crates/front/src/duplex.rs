@@ -174,7 +174,9 @@ impl Duplex {
         let result = async {
             let hello = handshake::Hello::read(&params.unwrap_or_else(Raw::empty_object))?;
             let exchange = self.legacy_exchange(&self.session(), false);
-            self.through(Request::ours(Method::Initialize, Raw::empty_object()), &exchange).await?;
+            // Like any other request: audit and limits.
+            let asked = Request::ours(Method::Initialize, Raw::empty_object());
+            self.guarded.pass(asked, &exchange).finish().await?;
             let about = self.guarded.about(&self.principal).await;
             let about = about.ok_or_else(|| Error::UnknownMethod(Method::Initialize.to_string()))?;
             let session = Session::new(
@@ -232,20 +234,15 @@ impl Duplex {
         let info = self.guarded.info(&self.principal);
         let answering = async {
             let capabilities = modern::check(&request, None)?;
+            let principal = Arc::clone(&self.principal);
             let exchange = Arc::new(Exchange {
-                id: self.guarded.gate().next_id(),
-                principal: Arc::clone(&self.principal),
-                address: self.address,
-                front: self.front,
-                era: Era::Modern,
-                session: None,
                 capabilities,
                 log_level: request.meta.log_level,
                 asking: Asking::ByRetry,
-                trace: None,
+                ..Exchange::alone(self.guarded.gate(), principal, self.address, self.front, Era::Modern)
             });
             if request.method == Method::Discover {
-                self.through(request, &exchange).await?;
+                self.guarded.pass(request, &exchange).finish().await?;
                 let about = self.guarded.about(&self.principal).await;
                 let about = about.ok_or_else(|| Error::UnknownMethod(method.clone()))?;
                 return Ok(message::response(id, &handshake::discover_result(&about)));
@@ -318,17 +315,6 @@ impl Duplex {
         }
     }
 
-    /// What the front answers itself goes through the gate like any other request: audit and
-    /// limits.
-    async fn through(&self, request: Request, exchange: &Arc<Exchange>) -> Result<(), Error> {
-        let mut run = self.guarded.pass(request, exchange);
-        loop {
-            if let Event::Done(reply) = run.next().await {
-                return reply.map(drop);
-            }
-        }
-    }
-
     /// Several messages at once (2025-03-26). Each passes the gate by itself.
     async fn batch(self: Arc<Self>, entries: Vec<Result<Message, BadMessage>>) {
         let session = self.session();
@@ -346,14 +332,10 @@ impl Duplex {
                             Some(running) => {
                                 let exchange = self.legacy_exchange(&session, false);
                                 let mut run = self.guarded.pass(request.clone(), &exchange);
-                                let reply = loop {
-                                    tokio::select! {
-                                        biased;
-                                        () = running.cancelled() => break Err(Error::Cancelled),
-                                        event = run.next() => if let Event::Done(reply) = event {
-                                            break reply;
-                                        },
-                                    }
+                                let reply = tokio::select! {
+                                    biased;
+                                    () = running.cancelled() => Err(Error::Cancelled),
+                                    reply = run.finish() => reply,
                                 };
                                 session.settled(&request, &exchange, self.teller(), reply).await
                             }

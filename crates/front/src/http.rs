@@ -9,6 +9,7 @@ mod body;
 mod guard;
 mod legacy;
 mod modern;
+mod patience;
 mod respond;
 pub mod rest;
 mod ring;
@@ -19,7 +20,7 @@ mod sse;
 
 use crate::frame;
 use body::BadBody;
-use gate::{Destination, Front, Gate, Guarded, Principal};
+use gate::{Destination, Exchange, Front, Gate, Guarded, Principal};
 use guard::Refused;
 pub use guard::{Guard, HostPattern};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -133,6 +134,12 @@ impl Arrival {
     fn refused(&self, reason: &'static str, answer: Answer) -> Answer {
         self.note_refused(reason);
         answer
+    }
+
+    /// The circumstances of a request that stands alone.
+    fn alone(&self, era: Era) -> Exchange {
+        let principal = Arc::clone(&self.principal);
+        Exchange::alone(self.guarded.gate(), principal, Some(self.address), self.front, era)
     }
 
     /// All values of a header.

@@ -106,16 +106,12 @@ impl Session {
     ) -> Arc<Exchange> {
         let asks = can_ask && self.capabilities.any();
         Arc::new(Exchange {
-            id: self.guarded.gate().next_id(),
-            principal,
-            address,
-            front: self.front,
-            era: Era::Legacy,
             session: Some(Arc::clone(&self.id)),
             capabilities: if asks { self.capabilities.clone() } else { Capabilities::none() },
             log_level: self.state().level,
             asking: if asks { Asking::OnStream } else { Asking::Never },
             trace,
+            ..Exchange::alone(self.guarded.gate(), principal, address, self.front, Era::Legacy)
         })
     }
 

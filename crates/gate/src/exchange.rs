@@ -1,5 +1,6 @@
 //! What a front knows about one exchange with a caller.
 
+use crate::gate::Gate;
 use crate::identity::Principal;
 use mcp::{Capabilities, Era, Level, Raw};
 use std::net::IpAddr;
@@ -64,6 +65,22 @@ pub struct Exchange {
 }
 
 impl Exchange {
+    /// One that stands alone: no session, nobody who can be asked or told anything.
+    pub fn alone(gate: &Gate, principal: Arc<Principal>, address: Option<IpAddr>, front: Front, era: Era) -> Self {
+        Self {
+            id: gate.next_id(),
+            principal,
+            address,
+            front,
+            era,
+            session: None,
+            capabilities: Capabilities::none(),
+            log_level: None,
+            asking: Asking::Never,
+            trace: None,
+        }
+    }
+
     /// The trace id in `traceparent` (W3C Trace Context, section 3.2).
     pub(crate) fn trace_id(&self) -> Option<String> {
         let parent = self.trace.as_ref()?.get_text("traceparent")?;

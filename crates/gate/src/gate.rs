@@ -4,7 +4,7 @@ use crate::audit::Audit;
 use crate::exchange::{Exchange, Front};
 use crate::held::Held;
 use crate::identity::{Identity, Place, Principal, TokenSettings};
-use crate::limits::{Buckets, Rate};
+use crate::limits::{Buckets, Rate, household};
 use crate::metrics::Metrics;
 use crate::policy::{BadRule, Kind, Policy, RoleSettings, Rule};
 use crate::registry::{Entry, ServerSettings};
@@ -168,7 +168,7 @@ impl Gate {
     ) -> Result<Arc<Principal>, Refusal> {
         let snapshot = self.snapshot.load();
         if let (Some(address), Some(rate)) = (address, snapshot.limits.per_address)
-            && let Err(retry_after) = self.by_address.take(address, rate, 1.0, Instant::now())
+            && let Err(retry_after) = self.by_address.take(household(address), rate, 1.0, Instant::now())
         {
             return Err(Refusal::Limited { retry_after });
         }

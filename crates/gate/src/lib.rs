@@ -31,7 +31,7 @@ pub use exchange::{Asking, Exchange, Front};
 pub use gate::{Gate, Guarded, LimitSettings, Refusal, Settings};
 pub use identity::{Place, Principal, TokenHash, TokenSettings, basic_password, bearer};
 pub use joint::name as joint_name;
-pub use limits::Rate;
+pub use limits::{Rate, household};
 pub use metrics::Metrics;
 pub use offer::Offer;
 pub use policy::{BadRule, RoleSettings};

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,18 @@ pub struct Rate {
     pub per_second: f64,
     /// Units that may be used at once.
     pub burst: f64,
+}
+
+/// What counts as one address: of IPv6 the first 64 bits, since whoever has one of these addresses
+/// has all of them (RFC 6177).
+pub fn household(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) if !v6.is_loopback() => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        address => address,
+    }
 }
 
 /// A bucket for each key, the number of keys bounded.
@@ -81,6 +94,17 @@ mod tests {
         assert!(buckets.take("a", rate, 1.0, start + Duration::from_millis(110)).is_ok());
         assert!(buckets.take("c", rate, 50.0, start).is_ok(), "a dear call needs a full bucket");
         assert!(buckets.take("c", rate, 50.0, start + Duration::from_millis(110)).is_err());
+    }
+
+    #[test]
+    fn addresses_of_one_household_share_their_limits() {
+        let of = |address: &str| household(address.parse().unwrap()).to_string();
+        assert_eq!(of("2001:db8:1:2:3::4"), of("2001:db8:1:2:ffff::"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_eq!(
+            (of("::ffff:10.0.0.1"), of("10.0.0.1"), of("::1")),
+            ("10.0.0.1".into(), "10.0.0.1".into(), "::1".into())
+        );
     }
 
     #[test]

@@ -474,13 +474,14 @@ impl Run {
         self.closing = Some(Closing { reply, written });
     }
 
-    /// Goes on to the end without anybody who listens.
-    pub async fn finish(mut self) {
+    /// Goes on to the end without anybody who listens. Like [`Run::next`], it may be dropped and
+    /// called again.
+    pub async fn finish(&mut self) -> Result<Reply, Error> {
         loop {
             match self.next().await {
-                Event::Done(_) => return,
-                Event::Question(question) => drop(question),
-                Event::Progress(_) | Event::Log(_) => {}
+                Event::Done(reply) => return reply,
+                // Dropping a question tells who asked that there is no answer.
+                Event::Question(_) | Event::Progress(_) | Event::Log(_) => {}
             }
         }
     }

@@ -7,8 +7,8 @@ use crate::assemble::{Builtins, Inheritance};
 use crate::house::House;
 use crate::plan::Read;
 use crate::serve::runtime;
-use gate::{Asking, Destination, Event, Exchange, Front, Guarded, Reply};
-use mcp::{Capabilities, Era, Kind, Method, Raw, Request, State};
+use gate::{Destination, Exchange, Front, Guarded, Reply};
+use mcp::{Era, Kind, Method, Raw, Request, State};
 use serde_json::{Map, Value};
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
@@ -73,15 +73,10 @@ pub(crate) fn call(
         let arguments = Raw::of(&read_arguments(arguments, &schema)?);
         let params = Raw::object([("name", &Raw::of(tool)), ("arguments", &arguments)]);
         let request = Request::read(Method::ToolsCall.as_str(), Some(params)).map_err(|e| e.to_string())?;
-        let mut run = guarded.pass(request, &exchange);
-        loop {
-            if let Event::Done(reply) = run.next().await {
-                return match reply {
-                    Ok(Reply::Complete(result)) => show(&result),
-                    Ok(Reply::NeedsInput { .. }) => Err("it asks something, which cannot be answered here".into()),
-                    Err(error) => Err(error.to_string()),
-                };
-            }
+        match guarded.pass(request, &exchange).finish().await {
+            Ok(Reply::Complete(result)) => show(&result),
+            Ok(Reply::NeedsInput { .. }) => Err("it asks something, which cannot be answered here".into()),
+            Err(error) => Err(error.to_string()),
         }
     })
 }
@@ -111,18 +106,7 @@ fn known(settings: &config::Settings, server: &str) -> Result<(), String> {
 
 fn exchange(guarded: &Guarded) -> Result<Arc<Exchange>, String> {
     let principal = guarded.gate().admit(Front::Stdio, None, None).map_err(|_| "nobody is let in")?;
-    Ok(Arc::new(Exchange {
-        id: guarded.gate().next_id(),
-        principal,
-        address: None,
-        front: Front::Stdio,
-        era: Era::Modern,
-        session: None,
-        capabilities: Capabilities::none(),
-        log_level: None,
-        asking: Asking::Never,
-        trace: None,
-    }))
+    Ok(Arc::new(Exchange::alone(guarded.gate(), principal, None, Front::Stdio, Era::Modern)))
 }
 
 /// Arguments as one JSON object, or as `name=value`: a text where the tool's schema wants one, JSON

@@ -6,13 +6,10 @@ use super::{Arrival, ring};
 use crate::frame;
 use crate::session::Running;
 use futures_util::future::join_all;
-use gate::{Asking, Event, Exchange, Front, Run};
+use gate::{Event, Exchange, Run};
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
-use mcp::{
-    BadMessage, Capabilities, Change, Era, Error, Id, Incoming, Message, Method, Raw, Request, Revision, handshake,
-    message,
-};
+use mcp::{BadMessage, Change, Era, Error, Id, Incoming, Message, Method, Raw, Request, Revision, handshake, message};
 use std::sync::Arc;
 
 /// Carries the sealed id of a session.
@@ -98,7 +95,7 @@ async fn initialize(sessions: &Arc<Sessions>, arrival: &Arrival, id: &Id, params
     };
     // Through the gate like any other request: audit and limits.
     let asked = Request::ours(Method::Initialize, Raw::empty_object());
-    if let Err(error) = to_the_end(&mut arrival.guarded.pass(asked, &stateless(arrival))).await {
+    if let Err(error) = arrival.guarded.pass(asked, &stateless(arrival)).finish().await {
         return failure(id, &error);
     }
     let Some(about) = arrival.guarded.about(&arrival.principal).await else {
@@ -120,36 +117,14 @@ async fn initialize(sessions: &Arc<Sessions>, arrival: &Arrival, id: &Id, params
 
 /// The circumstances of a request without a session: nobody can be asked or told anything.
 fn stateless(arrival: &Arrival) -> Arc<Exchange> {
-    Arc::new(Exchange {
-        id: arrival.guarded.gate().next_id(),
-        principal: Arc::clone(&arrival.principal),
-        address: Some(arrival.address),
-        front: Front::Http,
-        era: Era::Legacy,
-        session: None,
-        capabilities: Capabilities::none(),
-        log_level: None,
-        asking: Asking::Never,
-        trace: arrival.trace(None),
-    })
+    Arc::new(Exchange { trace: arrival.trace(None), ..arrival.alone(Era::Legacy) })
 }
 
 /// A request without a session. With nobody to come back for the answer, a disconnect ends it.
 async fn alone(arrival: &Arrival, id: &Id, request: Request) -> Answer {
     let method = request.method.clone();
     let mut run = arrival.guarded.pass(request, &stateless(arrival));
-    json(id, method.as_str(), to_the_end(&mut run).await)
-}
-
-/// Goes on to the end of a run that has no stream.
-async fn to_the_end(run: &mut Run) -> Result<gate::Reply, Error> {
-    loop {
-        match run.next().await {
-            Event::Done(reply) => return reply,
-            // Dropping a question tells who asked that there is no answer.
-            Event::Question(_) | Event::Progress(_) | Event::Log(_) => {}
-        }
-    }
+    json(id, method.as_str(), run.finish().await)
 }
 
 fn json(id: &Id, method: &str, reply: Result<gate::Reply, Error>) -> Answer {
@@ -268,12 +243,12 @@ impl Conduct {
 
 impl Drop for Conduct {
     fn drop(&mut self) {
-        let (Some(run), Some(running)) = (self.run.take(), self.running.take()) else { return };
+        let (Some(mut run), Some(running)) = (self.run.take(), self.running.take()) else { return };
         // The client is gone before it had anything to come back with.
         self.session.core.spawn(async move {
             tokio::select! {
                 () = running.cancelled() => {}
-                () = run.finish() => {}
+                _ = run.finish() => {}
             }
         });
     }
@@ -331,7 +306,7 @@ async fn batch(
                 };
                 let reply = match (request, session) {
                     (Ok(request), Some(session)) => entry_of_session(session, arrival, &id, request).await,
-                    (Ok(request), None) => to_the_end(&mut arrival.guarded.pass(request, &stateless(arrival))).await,
+                    (Ok(request), None) => arrival.guarded.pass(request, &stateless(arrival)).finish().await,
                     (Err(error), _) => Err(error),
                 };
                 Some(frame::legacy_response(&id, &method, &reply))
@@ -367,7 +342,7 @@ async fn entry_of_session(
         let reply = tokio::select! {
             biased;
             () = running.cancelled() => Err(Error::Cancelled),
-            reply = to_the_end(&mut run) => reply,
+            reply = run.finish() => reply,
         };
         drop(running);
         let reply = settled(&owner, &request, &exchange, reply).await;

@@ -7,7 +7,7 @@ use super::{Arrival, ring};
 use crate::frame;
 use crate::modern::{self, Listening};
 use futures_util::StreamExt as _;
-use gate::{Asking, Event, Exchange, Front};
+use gate::{Asking, Event, Exchange};
 use http::StatusCode;
 use mcp::{Era, Error, Id, Incoming, Message, Method, Raw, Request, Revision, handshake, message, sse};
 use std::sync::Arc;
@@ -77,20 +77,16 @@ async fn answer(
     let header = |name: &str| arrival.header(name);
     let capabilities = modern::check(&request, Some(&header))?;
     let exchange = Arc::new(Exchange {
-        id: arrival.guarded.gate().next_id(),
-        principal: Arc::clone(&arrival.principal),
-        address: Some(arrival.address),
-        front: Front::Http,
-        era: Era::Modern,
-        session: None,
         capabilities,
         log_level: request.meta.log_level,
         asking: Asking::ByRetry,
         trace: arrival.trace(request.meta.raw.as_ref()),
+        ..arrival.alone(Era::Modern)
     });
     match request.method {
         Method::Discover => {
-            through(arrival, request, &exchange).await.map_err(Fault::Gate)?;
+            // What the front answers itself goes through the gate like any other request: audit and limits.
+            arrival.guarded.pass(request, &exchange).finish().await.map_err(Fault::Gate)?;
             let about = arrival.guarded.about(&arrival.principal).await.ok_or(Error::UnknownMethod(method.into()))?;
             Ok(respond::json(StatusCode::OK, &message::response(id, &handshake::discover_result(&about))))
         }
@@ -142,16 +138,6 @@ async fn call(arrival: &Arrival, id: &Id, request: Request, exchange: &Arc<Excha
     }
 }
 
-/// What the front answers itself goes through the gate like any other request: audit and limits.
-async fn through(arrival: &Arrival, request: Request, exchange: &Arc<Exchange>) -> Result<(), Error> {
-    let mut run = arrival.guarded.pass(request, exchange);
-    loop {
-        if let Event::Done(reply) = run.next().await {
-            return reply.map(drop);
-        }
-    }
-}
-
 async fn listen(
     sessions: &Sessions,
     arrival: &Arrival,
@@ -164,7 +150,7 @@ async fn listen(
         return Ok(arrival.refused("not_acceptable", Refusal::NotAcceptable.into_response(Surface::Mcp)));
     }
     let mut listening = Listening::read(id, &request.params)?;
-    through(arrival, request, exchange).await.map_err(Fault::Gate)?;
+    arrival.guarded.pass(request, exchange).finish().await.map_err(Fault::Gate)?;
     let about = arrival
         .guarded
         .about(&arrival.principal)

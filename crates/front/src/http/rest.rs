@@ -22,8 +22,8 @@ use super::Arrival;
 use super::respond::Answer;
 use bytes::Bytes;
 use call::call;
-use gate::{Asking, Destination, Exchange, Front};
-use mcp::{Capabilities, Era};
+use gate::{Destination, Exchange};
+use mcp::Era;
 pub use openapi::Info;
 use std::sync::Arc;
 
@@ -156,18 +156,7 @@ impl Rest {
 
 /// The circumstances of a REST call: it stands alone, and nobody can be asked.
 fn exchange(arrival: &Arrival) -> Arc<Exchange> {
-    Arc::new(Exchange {
-        id: arrival.guarded.gate().next_id(),
-        principal: Arc::clone(&arrival.principal),
-        address: Some(arrival.address),
-        front: Front::Rest,
-        era: Era::Modern,
-        session: None,
-        capabilities: Capabilities::none(),
-        log_level: None,
-        asking: Asking::Never,
-        trace: arrival.trace(None),
-    })
+    Arc::new(Exchange { trace: arrival.trace(None), ..arrival.alone(Era::Modern) })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Connections: accepted, served, and ended in good order.
 
 use super::Http;
+use super::patience::Patient;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -15,6 +16,9 @@ use tokio::task::{JoinHandle, JoinSet};
 
 /// How long the head of a request may take to arrive, and an idle connection may stay.
 const HEAD_DEADLINE: Duration = Duration::from_secs(75);
+
+/// How long a client may read nothing of what waits for it.
+const WRITE_DEADLINE: Duration = Duration::from_secs(60);
 
 /// A front that listens. Dropping it ends it at once; [`Server::stop`] in good order.
 pub struct Server {
@@ -70,7 +74,8 @@ async fn accept(front: Arc<Http>, listener: TcpListener, mut stop: tokio::sync::
             (Ok(place), Ok((stream, peer))) => {
                 let most = (settings.most_connections / 4).max(16);
                 let is_shared = peer.ip().is_loopback() || front.settings.load().trusts(peer.ip());
-                let Some(share) = shares.take(peer.ip(), if is_shared { usize::MAX } else { most }) else {
+                let Some(share) = shares.take(gate::household(peer.ip()), if is_shared { usize::MAX } else { most })
+                else {
                     tracing::debug!(client = %peer, "too many connections from one address");
                     continue;
                 };
@@ -151,7 +156,7 @@ async fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_DEADLINE)
         .max_buf_size(64 * 1024)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Patient::new(stream, WRITE_DEADLINE)), service);
     let mut serving = std::pin::pin!(serving);
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,

@@ -99,11 +99,7 @@ pub(in super::super) async fn call(validators: &Validators, arrival: &Arrival, n
     if arrival.accepts_events {
         return respond::events(Speech { run, frame: Box::new(event) }.stream(None));
     }
-    loop {
-        if let Event::Done(reply) = run.next().await {
-            return answer(reply_of(&reply));
-        }
-    }
+    answer(reply_of(&run.finish().await))
 }
 
 /// Bodies above this size are not checked on an async thread.
