@@ -264,6 +264,20 @@ async fn what_is_refused_after_it_was_read_has_its_line() {
             alice.post(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":7}}"#),
         ),
         ("a header that says something else", mismatch),
+        ("a batch where there is none", bob.post(format!("[{echo}]"))),
+        ("a greeting without a version", alice.post(r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#)),
+        (
+            "a session's stream without a session",
+            alice.http.get(&alice.url).header("accept", "text/event-stream").bearer_auth(secret("alice")),
+        ),
+        ("the end of no session", alice.http.delete(&alice.url).bearer_auth(secret("alice"))),
+        (
+            "several requests in the modern era",
+            alice
+                .post(format!("[{echo}]"))
+                .header("mcp-protocol-version", "2026-07-28")
+                .header("mcp-method", "tools/call"),
+        ),
     ] {
         let before = house.audit().len();
         let status = request.send().await.expect("an answer").status();

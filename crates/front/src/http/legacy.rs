@@ -48,7 +48,7 @@ pub(crate) async fn post(sessions: &Arc<Sessions>, arrival: &Arrival, incoming: 
         }
         Incoming::Batch(_) if !revision.has_batches() => {
             let error = Error::InvalidRequest(format!("revision {revision} has no batches"));
-            respond::failure(StatusCode::BAD_REQUEST, None, &error, Era::Legacy)
+            arrival.refused(error.kind(), respond::failure(StatusCode::BAD_REQUEST, None, &error, Era::Legacy))
         }
         Incoming::Batch(entries) => batch(session.as_ref(), arrival, entries).await,
     }
@@ -91,7 +91,7 @@ fn revision(arrival: &Arrival, session: Option<&HttpSession>) -> Result<Revision
 async fn initialize(sessions: &Arc<Sessions>, arrival: &Arrival, id: &Id, params: Option<Raw>) -> Answer {
     let hello = match handshake::Hello::read(&params.unwrap_or_else(Raw::empty_object)) {
         Ok(hello) => hello,
-        Err(error) => return failure(id, &error),
+        Err(error) => return arrival.refused(error.kind(), failure(id, &error)),
     };
     // Through the gate like any other request: audit and limits.
     let asked = Request::ours(Method::Initialize, Raw::empty_object());
@@ -138,7 +138,7 @@ async fn in_session(session: &Arc<HttpSession>, arrival: &Arrival, id: Id, reque
     let core = &session.core;
     let Some(running) = core.begin(&id) else {
         let error = Error::InvalidRequest("a request with this id is under way, or there are too many".into());
-        return failure(&id, &error);
+        return arrival.refused(error.kind(), failure(&id, &error));
     };
     let trace = arrival.trace(request.meta.raw.as_ref());
     let exchange = core.exchange(Arc::clone(&arrival.principal), Some(arrival.address), trace, arrival.accepts_events);
@@ -361,7 +361,7 @@ pub(crate) fn get(sessions: &Arc<Sessions>, arrival: &Arrival) -> Answer {
         Ok(Some(session)) => session,
         Ok(None) => {
             let error = Error::InvalidRequest("Missing session ID".into());
-            return respond::failure(StatusCode::BAD_REQUEST, None, &error, Era::Legacy);
+            return arrival.refused("no_session", respond::failure(StatusCode::BAD_REQUEST, None, &error, Era::Legacy));
         }
         Err(unknown) => return unknown.into_response(),
     };
@@ -401,7 +401,7 @@ pub(crate) fn delete(sessions: &Arc<Sessions>, arrival: &Arrival) -> Answer {
         }
         Ok(None) => {
             let error = Error::InvalidRequest("Missing session ID".into());
-            respond::failure(StatusCode::BAD_REQUEST, None, &error, Era::Legacy)
+            arrival.refused("no_session", respond::failure(StatusCode::BAD_REQUEST, None, &error, Era::Legacy))
         }
         Err(unknown) => unknown.into_response(),
     }

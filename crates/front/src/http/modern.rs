@@ -25,7 +25,8 @@ pub(crate) async fn post(
         Incoming::One(Message::Notification { .. }) => return notification(arrival),
         _ => {
             let error = Error::InvalidRequest("the body must be one JSON-RPC request or notification".into());
-            return respond::failure(StatusCode::BAD_REQUEST, None, &error, Era::Modern);
+            let answer = respond::failure(StatusCode::BAD_REQUEST, None, &error, Era::Modern);
+            return arrival.refused(error.kind(), answer);
         }
     };
     match answer(sessions, arrival, &id, &method, params, closing).await {
@@ -46,7 +47,7 @@ fn notification(arrival: &Arrival) -> Answer {
     match version.first().and_then(|v| std::str::from_utf8(v).ok()) {
         Some(version) if Revision::parse(version).is_none() => {
             let error = Error::UnsupportedVersion { requested: version.chars().take(64).collect() };
-            respond::failure(StatusCode::BAD_REQUEST, None, &error, Era::Modern)
+            arrival.refused(error.kind(), respond::failure(StatusCode::BAD_REQUEST, None, &error, Era::Modern))
         }
         _ => respond::empty(StatusCode::ACCEPTED),
     }
