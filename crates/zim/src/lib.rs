@@ -25,6 +25,9 @@
 //! out of a decoder; searches in tables that are not in order end. A damaged file gives errors, never a
 //! panic, and a damaged part of it harms what lies there and nothing else.
 //!
+//! Files are read with positioned reads, so that one which is truncated in the meantime, or a medium that
+//! fails, is an error of that read too. [`Media::Mapped`] trades that for a little speed.
+//!
 //! # From the bottom up
 //!
 //! [`ReadAt`] is where bytes come from: [`FileSource`], [`MappedFile`], [`Parts`], [`Section`], [`Memory`]. [`Archive`]

@@ -1,4 +1,5 @@
-//! The test suite of openZIM, if it lies beside the checkout as `shared/data/zim/testing-suite`.
+//! The test suite of openZIM, if it lies beside the checkout as `shared/data/zim/testing-suite`, or where
+//! `PORTCULLIS_SHARED` says.
 
 #![allow(dead_code, clippy::unwrap_used, reason = "each test uses a part, and is a test")]
 
@@ -11,8 +12,10 @@ pub(crate) fn suite() -> Option<&'static Path> {
     FOUND
         .get_or_init(|| {
             let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-            let found = here.ancestors().map(|folder| folder.join("shared/data/zim"));
-            let found = found.into_iter().find(|folder| folder.join("testing-suite").is_dir());
+            let said = std::env::var_os("PORTCULLIS_SHARED").map(PathBuf::from);
+            let beside = here.ancestors().map(|folder| folder.join("shared"));
+            let mut folders = said.into_iter().chain(beside).map(|shared| shared.join("data/zim"));
+            let found = folders.find(|folder| folder.join("testing-suite").is_dir());
             if found.is_none() {
                 eprintln!("left out: the openZIM test suite is not beside this checkout");
             }
