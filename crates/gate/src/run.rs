@@ -465,7 +465,7 @@ impl Run {
             Ok(Reply::NeedsInput { .. }) => self.record.finish_with_question(),
             Err(error) => {
                 if let Error::Internal(detail) = error {
-                    tracing::error!(%detail, "a request failed by a fault of ours");
+                    tracing::error!(?detail, "a request failed by a fault of ours");
                 }
                 self.record.finish(&Err(error.clone()))
             }

@@ -106,7 +106,7 @@ async fn initialize(sessions: &Arc<Sessions>, arrival: &Arrival, id: &Id, params
     let Some(sealed) = opened else {
         return arrival.refused("sessions", Refusal::Unavailable.into_response(Surface::Mcp));
     };
-    tracing::debug!(client = %hello.client.name, version = %hello.client.version, revision = %hello.revision, "a session was opened");
+    tracing::debug!(client = ?hello.client.name, version = ?hello.client.version, revision = %hello.revision, "a session was opened");
     let result = handshake::initialize_result(hello.revision, &about);
     let mut response = respond::json(StatusCode::OK, &message::response(id, &result));
     if let Ok(value) = HeaderValue::try_from(sealed) {
