@@ -324,8 +324,8 @@ impl Guarded {
         futures_util::future::join_all(waiting).await;
         match (&self.to, servers.as_slice()) {
             (Destination::One(_), []) => None,
-            (Destination::One(_), [entry, ..]) => Some(entry.server.about()),
-            (Destination::All, [entry]) if snapshot.is_alone() => Some(entry.server.about()),
+            (Destination::One(_), [entry, ..]) => Some(about_of(entry)),
+            (Destination::All, [entry]) if snapshot.is_alone() => Some(about_of(entry)),
             (Destination::All, servers) => Some(Arc::new(joint_about(servers))),
         }
     }
@@ -383,8 +383,20 @@ fn our_info() -> Raw {
     Raw::of(&serde_json::json!({ "name": "portcullis", "version": env!("CARGO_PKG_VERSION") }))
 }
 
+/// What a server says of itself. One that never answered yet may have anything: a client that is
+/// told of nothing would not ask again.
+fn about_of(entry: &Entry) -> Arc<About> {
+    let about = entry.server.about();
+    if about.incarnation > 0 || about.is_built_in || about.capabilities != ServerCapabilities::default() {
+        return about;
+    }
+    let capabilities =
+        ServerCapabilities { tools: true, prompts: true, resources: true, ..ServerCapabilities::default() };
+    Arc::new(About { capabilities, ..About::clone(&about) })
+}
+
 fn joint_about(servers: &[Arc<Entry>]) -> About {
-    let abouts: Vec<_> = servers.iter().map(|e| (Arc::clone(&e.name), e.server.about())).collect();
+    let abouts: Vec<_> = servers.iter().map(|e| (Arc::clone(&e.name), about_of(e))).collect();
     let capabilities =
         abouts.iter().fold(ServerCapabilities::default(), |all, (_, about)| all.union(&about.capabilities));
     let guidance: Vec<String> = abouts

@@ -114,15 +114,18 @@ pub(crate) fn servers(
     means: &Means,
 ) -> Result<Vec<(String, Running)>, String> {
     // First everything is checked, so that a wrong file starts nothing.
-    for server in settings.servers.iter().filter(|s| !s.disabled) {
-        check_kind(server, &means.builtins)?;
-    }
+    check(settings, &means.builtins)?;
     let running = |server: &config::ServerSettings| {
         let kept = before.get(&server.name).filter(|running| running.key == server.hash);
         let running = kept.cloned().unwrap_or_else(|| start(server, means));
         (server.name.clone(), running)
     };
     Ok(settings.servers.iter().map(running).collect())
+}
+
+/// Whether there are servers of all the types that are asked for.
+pub(crate) fn check(settings: &config::Settings, builtins: &Builtins) -> Result<(), String> {
+    settings.servers.iter().filter(|s| !s.disabled).try_for_each(|server| check_kind(server, builtins))
 }
 
 fn check_kind(server: &config::ServerSettings, builtins: &Builtins) -> Result<(), String> {

@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::assemble::Builtins;
+use crate::assemble::{self, Builtins};
 use crate::plan::{Plan, Read};
 use crate::{demo, health, house, openapi, serve, token, visit, zim};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
@@ -131,8 +131,12 @@ pub(crate) struct Serve {
 
 #[derive(Subcommand)]
 enum Audit {
-    /// Checks that no line of an audit file was changed, added or taken out
+    /// Checks that no line of an audit file was changed, added or taken out. What is missing at the
+    /// very end is only seen with `--last`
     Verify {
+        /// The hash that the last line had, as this command printed it before
+        #[arg(long, value_name = "HASH")]
+        last: Option<String>,
         /// Audit files, oldest first
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
@@ -175,14 +179,14 @@ impl Command {
                 print(config::schema());
                 Ok(())
             }
-            Action::Check { config, .. } => check(&config),
+            Action::Check { config, .. } => check(&config, &builtins),
             Action::Tools { server, config } => visit::tools(&config, server.as_deref(), builtins),
             Action::Call { server, tool, arguments, config } => {
                 visit::call(&config, &server, &tool, &arguments, builtins)
             }
             Action::Token(Token::New) => token::new(),
             Action::Health { url, token } => health::run(&url, token.as_deref()),
-            Action::Audit(Audit::Verify { files }) => verify(&files),
+            Action::Audit(Audit::Verify { files, last }) => verify(&files, last.as_deref()),
             Action::Completions { shell } => {
                 clap_complete::generate(shell, &mut Self::command(), "portcullis", &mut std::io::stdout());
                 Ok(())
@@ -200,8 +204,9 @@ impl Command {
     }
 }
 
-fn check(file: &std::path::Path) -> Result<(), String> {
+fn check(file: &std::path::Path, builtins: &Builtins) -> Result<(), String> {
     let settings = config::load(file, &SystemEnv).map_err(|e| e.to_string())?;
+    assemble::check(&settings, builtins)?;
     let mut warnings: Vec<String> = settings.warnings.iter().map(ToString::to_string).collect();
     let safe = settings.check_safe_start().map_err(|e| e.to_string())?;
     warnings.extend(safe.iter().map(ToString::to_string));
@@ -212,7 +217,7 @@ fn check(file: &std::path::Path) -> Result<(), String> {
     Ok(())
 }
 
-fn verify(files: &[PathBuf]) -> Result<(), String> {
+fn verify(files: &[PathBuf], last: Option<&str>) -> Result<(), String> {
     let mut head: Option<String> = None;
     for file in files {
         let name = file.display();
@@ -234,7 +239,16 @@ fn verify(files: &[PathBuf]) -> Result<(), String> {
         }
         head = Some(found.head);
     }
-    Ok(())
+    match (head, last) {
+        (Some(head), Some(last)) if !head.eq_ignore_ascii_case(last.trim()) => {
+            Err(format!("the last line has the hash {head}, not {last}: the end was changed, cut off or added to"))
+        }
+        (Some(head), _) => {
+            print(&format!("the last line has the hash {head}"));
+            Ok(())
+        }
+        (None, _) => Ok(()),
+    }
 }
 
 /// Prints a line. Whoever reads may stop reading: that is no failure of ours.

@@ -17,6 +17,9 @@ pub(crate) fn run(url: &str, token: Option<&str>) -> Result<(), String> {
     let authority = address.strip_prefix("http://").ok_or_else(|| {
         format!("{url:?} does not begin with http://; ask on the machine itself, behind any proxy that ends TLS")
     })?;
+    if authority.contains('/') {
+        return Err(format!("{url:?}: give only the address, without a path"));
+    }
     let host = if authority.contains(':') { authority.to_owned() } else { format!("{authority}:80") };
     let runtime = runtime()?;
     let asking = async {
@@ -28,6 +31,9 @@ pub(crate) fn run(url: &str, token: Option<&str>) -> Result<(), String> {
         .block_on(async { tokio::time::timeout(PATIENCE, asking).await })
         .map_err(|_| format!("{url} does not answer within {} s", PATIENCE.as_secs()))??;
     let _ = writeln!(std::io::stdout(), "{text}");
+    if token.is_some() && !text.contains("\"servers\"") {
+        return Err(format!("{url} does not know the token"));
+    }
     if ready { Ok(()) } else { Err(format!("{url} is not ready")) }
 }
 

@@ -168,6 +168,14 @@ pub(crate) fn plan(flags: Flags) -> Result<Plan, String> {
         );
         plan.welcome.push(text);
     }
+    if let Some(key) = &key {
+        let documents = if flags.strict_auth { "" } else { "; the documents are open (--strict-auth closes them)" };
+        plan.welcome.push(format!("whoever has the key may call{documents}"));
+        if key.len() < 16 {
+            let how = "`portcullis token new` makes one that cannot";
+            plan.welcome.push(format!("the key is shorter than 16 characters and can be guessed; {how}"));
+        }
+    }
     if key.is_none() && !flags.insecure {
         let why = "without --api-key only this machine is served, under its loopback names, and pages of other origins \
                    are refused; give a key to let others in (Open WebUI, for instance)";
@@ -202,6 +210,9 @@ fn command(flags: &Flags) -> Result<Option<ServerSettings>, String> {
     if program.trim().is_empty() {
         return Err(USAGE.into());
     }
+    if !is_there(program) {
+        return Err(format!("the command {program:?} was not found; give its full path, or set PATH"));
+    }
     let kind = ServerKind::Child {
         command: program.as_str().into(),
         args: arguments.iter().map(|argument| argument.as_str().into()).collect(),
@@ -209,6 +220,15 @@ fn command(flags: &Flags) -> Result<Option<ServerSettings>, String> {
         cwd: None,
     };
     Ok(Some(ServerSettings::new(name_of(&flags.command), kind)))
+}
+
+/// Whether there is such a program: alone, one that can never start serves nobody.
+fn is_there(program: &str) -> bool {
+    if program.contains('/') {
+        return Path::new(program).exists();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 /// A name for a command: of the program, or of what a runner runs.

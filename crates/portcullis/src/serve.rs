@@ -37,6 +37,11 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, String> {
 async fn on_stdio(plan: Plan, settings: config::Settings, builtins: Builtins) -> Result<(), String> {
     let house = House::open(&settings, builtins, plan.inheritance)?;
     let guarded = house.gate.guarded(Destination::All);
+    if settings.policy.as_ref().is_some_and(|policy| !policy.roles.contains_key("default")) {
+        tracing::warn!(
+            "whoever is on stdio has the role `default`, which `policy.roles` does not define: they may do nothing"
+        );
+    }
     let mut terminated = on(SignalKind::terminate())?;
     let end = async move {
         tokio::select! {
@@ -61,9 +66,14 @@ async fn over_http(plan: Plan, settings: config::Settings, builtins: Builtins) -
     for warning in settings.check_safe_bind(&ips).map_err(|e| e.to_string())? {
         tracing::warn!("{warning}");
     }
-    let listener = tokio::net::TcpListener::bind(addresses.as_slice())
-        .await
-        .map_err(|e| format!("cannot listen on {} (setting `listen`): {e}", settings.listen))?;
+    let listener = tokio::net::TcpListener::bind(addresses.as_slice()).await.map_err(|e| {
+        let hint = if e.kind() == std::io::ErrorKind::AddrInUse {
+            "; another program has it: end that, or take another port"
+        } else {
+            ""
+        };
+        format!("cannot listen on {} (setting `listen`): {e}{hint}", settings.listen)
+    })?;
     let bound = listener.local_addr().map_err(|e| e.to_string())?;
     let mut house = House::open(&settings, builtins, plan.inheritance.clone())?;
     let http = Http::new(Arc::clone(&house.gate), assemble::http(&settings, &plan.rest, Some(bound.ip())));

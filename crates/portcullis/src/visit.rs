@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Lists the tools of one server, or of all.
 pub(crate) fn tools(file: &Path, server: Option<&str>, builtins: Builtins) -> Result<(), String> {
@@ -22,7 +23,13 @@ pub(crate) fn tools(file: &Path, server: Option<&str>, builtins: Builtins) -> Re
         }
         let guarded = house.gate.guarded(server.map_or(Destination::All, |name| Destination::One(name.into())));
         let exchange = exchange(&guarded)?;
+        wait_for_starts(house).await;
         let offers = guarded.offers(&exchange).await;
+        let down: Vec<String> = offers
+            .iter()
+            .filter(|offer| !offer.about.state.answers())
+            .map(|offer| format!("{} is {}: {}", offer.server, offer.about.state.as_str(), plain(&offer.about.reason)))
+            .collect();
         let mut out = std::io::stdout().lock();
         if !out.is_terminal() {
             let lists: Vec<(String, Raw)> = offers
@@ -31,15 +38,12 @@ pub(crate) fn tools(file: &Path, server: Option<&str>, builtins: Builtins) -> Re
                 .collect();
             let all = Raw::object(lists.iter().map(|(name, list)| (name.as_str(), list)));
             let _ = writeln!(out, "{}", String::from_utf8_lossy(all.bytes()));
-            return Ok(());
+            return if down.is_empty() { Ok(()) } else { Err(down.join("; ")) };
         }
         for offer in &offers {
             let about = &offer.about;
-            let state = match about.state {
-                State::Healthy => String::new(),
-                other => format!(" ({}: {})", other.as_str(), plain(&about.reason)),
-            };
-            let _ = writeln!(out, "{}{state}", offer.server);
+            let state = if about.state == State::Healthy { "" } else { about.state.as_str() };
+            let _ = writeln!(out, "{} {state}", offer.server);
             for tool in &offer.tools {
                 let description = tool.raw.get_text("description").unwrap_or_default();
                 let line = description.lines().next().unwrap_or_default();
@@ -47,8 +51,31 @@ pub(crate) fn tools(file: &Path, server: Option<&str>, builtins: Builtins) -> Re
                     writeln!(out, "  {:<32} {}", plain(&tool.name), plain(line).chars().take(100).collect::<String>());
             }
         }
-        Ok(())
+        if down.is_empty() { Ok(()) } else { Err(down.join("; ")) }
     })
+}
+
+/// How long servers may take to start.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until no server is on its way any more, and says so if it takes a while: the first start
+/// of one may have to install it.
+async fn wait_for_starts(house: &House) {
+    let begun = Instant::now();
+    let mut said = false;
+    loop {
+        let states = house.gate.states();
+        let starting: Vec<&str> =
+            states.iter().filter(|(_, about)| about.state == State::Starting).map(|(name, _)| name.as_ref()).collect();
+        if starting.is_empty() || begun.elapsed() >= PATIENCE {
+            return;
+        }
+        if !said && begun.elapsed() >= Duration::from_secs(2) {
+            said = true;
+            let _ = writeln!(std::io::stderr(), "waiting for {} to start", starting.join(", "));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// Calls a tool.
@@ -86,7 +113,9 @@ fn visit(
     builtins: Builtins,
     stay: impl AsyncFnOnce(&House, &config::Settings) -> Result<(), String>,
 ) -> Result<(), String> {
-    let settings = Read::file(file).settings?;
+    let mut settings = Read::file(file).settings?;
+    // Whoever has the file could start these servers without us: its policy is for others.
+    settings.policy = None;
     let runtime = runtime()?;
     runtime.block_on(async {
         let house = House::open(&settings, builtins, Inheritance::Small)?;

@@ -118,10 +118,10 @@ impl Place {
     }
 }
 
-/// Where mcpo has a page, too, or a slash stands at the end, which links of the page would count.
+/// Where a browser begins, where mcpo has a page, too, or a slash stands at the end, which links of the page would count.
 fn moved(path: &str) -> Option<&'static str> {
     match path {
-        "redoc" => Some("docs"),
+        "" | "redoc" => Some("docs"),
         "docs/" | "redoc/" => Some("../docs"),
         _ => None,
     }

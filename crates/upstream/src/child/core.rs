@@ -53,7 +53,7 @@ pub(super) struct Presence(Arc<Core>);
 impl Core {
     pub(super) fn new(settings: Settings, reaper: Reaper) -> Self {
         let about = About {
-            info: Raw::object([("name", &Raw::of(&settings.name)), ("version", &Raw::of(""))]),
+            info: Raw::object([("name", &Raw::of(&settings.name)), ("version", &Raw::of("unknown"))]),
             instructions: None,
             capabilities: ServerCapabilities::default(),
             state: State::Starting,

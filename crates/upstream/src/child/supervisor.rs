@@ -36,7 +36,10 @@ async fn run(core: &Arc<Core>) {
         };
         let pause = core.settings.backoff.pause(failures);
         failures = failures.saturating_add(1);
-        tracing::warn!(server = %core.server, ?pause, "the server is down: {reason}");
+        if !*core.stopping.borrow() {
+            let pause = format_args!("{:.1} s", pause.as_secs_f64());
+            tracing::warn!(server = %core.server, %pause, "the server is down: {reason}");
+        }
         core.is_down(&reason, Some(Instant::now() + pause));
         sleep(pause).await;
         if lived {
