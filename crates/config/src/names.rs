@@ -52,6 +52,11 @@ pub(crate) fn server_name(name: &str) -> Result<(), String> {
     if name.contains("__") {
         return Err("cannot be a server's name, as __ stands between server and tool; use a single _".to_owned());
     }
+    if name.ends_with('_') {
+        return Err(
+            "cannot be a server's name, as it would run into the __ behind it; take the _ off its end".to_owned()
+        );
+    }
     if name.len() > LONGEST_SERVER {
         return Err(format!("is too long for a server's name; use at most {LONGEST_SERVER} characters"));
     }

@@ -15,11 +15,42 @@ use mcp::{
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 /// How many messages wait for a client that reads slowly, before the calls wait as well.
 pub(crate) const WAITING: usize = 256;
+/// How many KiB of messages of one client are under way, and how many wait for it to read them. One
+/// message may be larger than all of it.
+const MOST_KIB: u32 = 16 * 1024;
+
+/// A message that waits to be written. What it takes of the room is given back when it is dropped.
+pub(crate) struct Outgoing {
+    pub(crate) text: Bytes,
+    _room: Room,
+}
+
+/// A part of the room for messages.
+pub(crate) struct Room(#[allow(dead_code, reason = "dropping it is what it is for")] OwnedSemaphorePermit);
+
+fn kib(text: &Bytes) -> u32 {
+    u32::try_from(text.len() / 1024 + 1).unwrap_or(MOST_KIB).min(MOST_KIB)
+}
+
+/// The way to the client.
+#[derive(Clone)]
+struct Out {
+    queue: mpsc::Sender<Outgoing>,
+    room: Arc<Semaphore>,
+}
+
+impl Out {
+    /// False if the client is gone.
+    async fn send(&self, text: Bytes) -> bool {
+        let Ok(room) = Arc::clone(&self.room).acquire_many_owned(kib(&text)).await else { return false };
+        self.queue.send(Outgoing { text, _room: Room(room) }).await.is_ok()
+    }
+}
 
 pub(crate) struct Duplex {
     guarded: Guarded,
@@ -28,7 +59,9 @@ pub(crate) struct Duplex {
     front: Front,
     /// The only era that is spoken, if it is one only.
     only: Option<Era>,
-    out: mpsc::Sender<Bytes>,
+    out: Out,
+    /// For what came in, until it is answered.
+    taken: Arc<Semaphore>,
     /// What `initialize` made; before it, a session that can be asked nothing.
     session: Mutex<Arc<Session>>,
     calls: Mutex<JoinSet<()>>,
@@ -41,8 +74,9 @@ impl Duplex {
         address: Option<IpAddr>,
         front: Front,
         only: Option<Era>,
-    ) -> (Arc<Self>, mpsc::Receiver<Bytes>) {
-        let (out, messages) = mpsc::channel(WAITING);
+    ) -> (Arc<Self>, mpsc::Receiver<Outgoing>) {
+        let (queue, messages) = mpsc::channel(WAITING);
+        let room = || Arc::new(Semaphore::new(MOST_KIB as usize));
         let session = Session::new(
             name(&guarded),
             Arc::clone(&principal),
@@ -57,7 +91,8 @@ impl Duplex {
             address,
             front,
             only,
-            out,
+            out: Out { queue, room: room() },
+            taken: room(),
             session: Mutex::new(session),
             calls: Mutex::default(),
         };
@@ -85,12 +120,17 @@ impl Duplex {
 
     async fn send(&self, message: &Raw) {
         // A client that is gone reads nothing.
-        let _ = self.out.send(message.single_line()).await;
+        self.out.send(message.single_line()).await;
     }
 
     /// Sends a message that answers nothing.
     pub(crate) async fn tell(&self, message: &Raw) {
         self.send(message).await;
+    }
+
+    /// Writes down that something was refused before it came to the gate.
+    fn note_refused(&self, reason: &'static str) {
+        self.gate().refused(self.front, self.address, Some(&self.principal), "", reason);
     }
 
     /// Runs a call of this client.
@@ -100,17 +140,34 @@ impl Duplex {
         calls.spawn(call);
     }
 
+    /// Room for a message of the client, if there is some.
+    pub(crate) fn room_for(&self, text: &Bytes) -> Option<Room> {
+        Arc::clone(&self.taken).try_acquire_many_owned(kib(text)).ok().map(Room)
+    }
+
+    /// Waits for room for a message of the client. `None` never happens: nobody closes it.
+    pub(crate) async fn wait_for_room(&self, text: &Bytes) -> Option<Room> {
+        Arc::clone(&self.taken).acquire_many_owned(kib(text)).await.ok().map(Room)
+    }
+
     /// Takes one message, or several where the revision allows that.
-    pub(crate) async fn take(self: &Arc<Self>, text: Bytes) {
+    pub(crate) async fn take(self: &Arc<Self>, text: Bytes, room: Room) {
         match Incoming::parse(text, &Limits::INBOUND) {
-            Err(bad) => self.send(&frame::bad_message(&bad)).await,
-            Ok(Incoming::One(message)) => self.one(message).await,
+            Err(bad) => {
+                self.note_refused("invalid");
+                self.send(&frame::bad_message(&bad)).await;
+            }
+            Ok(Incoming::One(message)) => self.one(message, Some(room)).await,
             Ok(Incoming::Batch(entries)) => {
                 let revision = self.session().revision;
                 if revision.has_batches() && self.only != Some(Era::Modern) {
                     let this = Arc::clone(self);
-                    self.spawn(async move { this.batch(entries).await });
+                    self.spawn(async move {
+                        this.batch(entries).await;
+                        drop(room);
+                    });
                 } else {
+                    self.note_refused("invalid_request");
                     let error = ErrorObject::new(code::INVALID_REQUEST, &format!("revision {revision} has no batches"));
                     self.send(&message::failure(None, &error)).await;
                 }
@@ -118,9 +175,9 @@ impl Duplex {
         }
     }
 
-    async fn one(self: &Arc<Self>, message: Message) {
+    async fn one(self: &Arc<Self>, message: Message, room: Option<Room>) {
         match message {
-            Message::Request { id, method, params } => self.request(id, &method, params).await,
+            Message::Request { id, method, params } => self.request(id, &method, params, room).await,
             Message::Notification { method, params } => {
                 if method == Method::Initialized.as_str() {
                     self.watch_lists();
@@ -137,14 +194,17 @@ impl Duplex {
         }
     }
 
-    async fn request(self: &Arc<Self>, id: Id, method: &str, params: Option<Raw>) {
+    async fn request(self: &Arc<Self>, id: Id, method: &str, params: Option<Raw>, room: Option<Room>) {
         let enveloped = modern::has_envelope(params.as_ref()) && method != Method::Initialize.as_str();
         let era = match self.only {
             Some(era) => era,
             None if enveloped => Era::Modern,
             None => Era::Legacy,
         };
-        let failed = async |error: Error| self.send(&message::failure(Some(&id), &error.to_jsonrpc(era))).await;
+        let failed = async |error: Error| {
+            self.note_refused(error.kind());
+            self.send(&message::failure(Some(&id), &error.to_jsonrpc(era))).await;
+        };
         if era == Era::Legacy && method == Method::Initialize.as_str() {
             return self.initialize(&id, params).await;
         }
@@ -167,6 +227,7 @@ impl Duplex {
                 Era::Legacy => this.legacy(&running, &id, request).await,
                 Era::Modern => this.modern(&running, &id, request).await,
             }
+            drop(room);
         });
     }
 
@@ -310,7 +371,7 @@ impl Duplex {
         let out = self.out.clone();
         move |message: Raw| {
             let out = out.clone();
-            Box::pin(async move { out.send(message.single_line()).await.is_ok() })
+            Box::pin(async move { out.send(message.single_line()).await })
                 as std::pin::Pin<Box<dyn Future<Output = bool> + Send>>
         }
     }
@@ -345,7 +406,7 @@ impl Duplex {
                     Some(frame::legacy_response(&id, &method, &reply))
                 }
                 Ok(other) => {
-                    Box::pin(self.one(other)).await;
+                    Box::pin(self.one(other, None)).await;
                     None
                 }
                 Err(bad) => Some(frame::bad_message(&bad)),

@@ -219,20 +219,13 @@ impl Http {
             surface == Surface::Rest && settings.rest.as_ref().is_some_and(allows)
         };
         let (any_host, any_origin) = (is_rest(|rest| rest.any_host), is_rest(|rest| rest.any_origin));
-        let refuse = |refusal: Refusal| {
-            let front = if surface == Surface::Rest { Front::Rest } else { Front::Http };
-            self.gate.refused(front, Some(address), None, &path, refusal.reason());
-            let reason = refusal.reason();
-            let response = refusal.into_response(surface);
-            tracing::info!(route = ?path, status = response.status().as_u16(), client = %address, reason, "refused");
-            response
-        };
+        let refuse = |refusal| self.refuse(surface, address, None, &path, refusal);
         if let Some(Place::Admin(page)) = &place
             && !page.is_guarded()
         {
             let named = settings.guard.check_host(request.headers(), None).is_ok();
             let who = if *page == crate::admin::Page::Health && named {
-                match self.admit(request.headers(), address, false) {
+                match self.arrives(address).and_then(|()| self.admit(request.headers(), false)) {
                     Err(refused @ Refusal::Unauthorized { shown: Shown::Token, .. }) => {
                         self.gate.refused(Front::Http, Some(address), None, &path, refused.reason());
                         None
@@ -244,8 +237,13 @@ impl Http {
             };
             return self.admin(*page, who.as_ref(), request.method());
         }
+        if let Err(limited) = self.arrives(address) {
+            return refuse(limited);
+        }
         let is_metrics = matches!(place, Some(Place::Admin(crate::admin::Page::Metrics)));
-        if !is_metrics {
+        // Whoever scrapes may come by any name: the token is what counts.
+        let is_token_enough = settings.metrics == MetricsAccess::Everybody || self.gate.asks_for_tokens();
+        if !(is_metrics && is_token_enough) {
             let authority = request.uri().authority().map(http::uri::Authority::as_str);
             let guard = &settings.guard;
             let host = if any_host { Ok(()) } else { guard.check_host(request.headers(), authority) };
@@ -278,12 +276,14 @@ impl Http {
         // What a browser sends by itself counts only for the gateway's own pages.
         let is_own_page = !request.headers().contains_key(header::ORIGIN) || guard::is_same_origin(request.headers());
         let takes_basic = is_rest(|rest| rest.takes_basic) && is_own_page;
-        let principal = match self.admit(request.headers(), address, takes_basic) {
+        let principal = match self.admit(request.headers(), takes_basic) {
             Ok(principal) => principal,
             // What is for everybody is for who is not let in, too; limits hold all the same.
             Err(Refusal::Unauthorized { .. }) if is_public => self.gate.anonymous(),
             Err(refusal) => return refuse(refusal),
         };
+        let known = Arc::clone(&principal);
+        let refuse = |refusal| self.refuse(surface, address, Some(&known), &path, refusal);
         let (destination, place) = match place {
             None => return refuse(Refusal::NotFound),
             Some(Place::Admin(page)) => {
@@ -398,17 +398,35 @@ impl Http {
         }
     }
 
-    fn admit(&self, headers: &HeaderMap, address: IpAddr, takes_basic: bool) -> Result<Arc<Principal>, Refusal> {
+    /// Answers what is not let in, or not taken, and writes it down.
+    fn refuse(
+        &self,
+        surface: Surface,
+        address: IpAddr,
+        who: Option<&Principal>,
+        path: &str,
+        refusal: Refusal,
+    ) -> Answer {
+        let front = if surface == Surface::Rest { Front::Rest } else { Front::Http };
+        let reason = refusal.reason();
+        self.gate.refused(front, Some(address), who, path, reason);
+        let response = refusal.into_response(surface);
+        tracing::info!(route = ?path, status = response.status().as_u16(), client = %address, reason, "refused");
+        response
+    }
+
+    fn arrives(&self, address: IpAddr) -> Result<(), Refusal> {
+        self.gate.arrives(address).map_err(|refusal| refused(refusal, &Credentials::of(None, false), false))
+    }
+
+    fn admit(&self, headers: &HeaderMap, takes_basic: bool) -> Result<Arc<Principal>, Refusal> {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
         let header = match (values.next(), values.next()) {
             (Some(value), None) => value.to_str().ok(),
             _ => None,
         };
         let shown = Credentials::of(header, takes_basic);
-        self.gate.admit(Front::Http, Some(address), shown.token()).map_err(|refusal| match refusal {
-            gate::Refusal::Unauthorized { .. } => Refusal::Unauthorized { shown: shown.kind(), takes_basic },
-            gate::Refusal::Limited { retry_after } => Refusal::Limited { retry_after },
-        })
+        self.gate.admit(Front::Http, shown.token()).map_err(|refusal| refused(refusal, &shown, takes_basic))
     }
 
     async fn read(
@@ -540,6 +558,13 @@ fn parse_address(text: &str) -> Option<IpAddr> {
         .or_else(|| text.parse::<std::net::SocketAddr>().ok().map(|a| a.ip()))
         .or_else(|| text.trim_matches(['[', ']']).parse().ok())?;
     Some(parsed.to_canonical())
+}
+
+fn refused(refusal: gate::Refusal, shown: &Credentials<'_>, takes_basic: bool) -> Refusal {
+    match refusal {
+        gate::Refusal::Unauthorized { .. } => Refusal::Unauthorized { shown: shown.kind(), takes_basic },
+        gate::Refusal::Limited { retry_after } => Refusal::Limited { retry_after },
+    }
 }
 
 #[cfg(test)]

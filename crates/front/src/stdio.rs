@@ -1,7 +1,7 @@
 //! MCP on standard input and output: one message a line, both eras, nothing else on the output.
 //! Ends when the input does.
 
-use crate::duplex::Duplex;
+use crate::duplex::{Duplex, Outgoing};
 use bytes::{Bytes, BytesMut};
 use gate::{Front, Guarded};
 use mcp::{Era, ErrorObject, error::code, message};
@@ -37,7 +37,7 @@ pub async fn serve(
     end: impl Future<Output = ()>,
 ) -> io::Result<()> {
     // The person's own machine: nobody is refused.
-    let Ok(principal) = guarded.gate().admit(Front::Stdio, None, None) else {
+    let Ok(principal) = guarded.gate().admit(Front::Stdio, None) else {
         return Err(io::Error::other("stdio is not admitted"));
     };
     let (duplex, messages) = Duplex::new(guarded, principal, None, Front::Stdio, settings.only);
@@ -92,17 +92,18 @@ async fn read(duplex: &Arc<Duplex>, settings: Settings, mut input: impl AsyncRea
 
 async fn take(duplex: &Arc<Duplex>, line: Bytes) {
     if line.iter().any(|b| !b.is_ascii_whitespace()) {
-        duplex.take(line).await;
+        let Some(room) = duplex.wait_for_room(&line).await else { return };
+        duplex.take(line, room).await;
     }
 }
 
 /// Writes what waits in one piece.
-async fn write(mut messages: mpsc::Receiver<Bytes>, mut output: impl AsyncWrite + Unpin) {
+async fn write(mut messages: mpsc::Receiver<Outgoing>, mut output: impl AsyncWrite + Unpin) {
     let mut waiting = Vec::with_capacity(64);
     let mut text = BytesMut::new();
     while messages.recv_many(&mut waiting, 64).await > 0 {
         for message in waiting.drain(..) {
-            text.extend_from_slice(&message);
+            text.extend_from_slice(&message.text);
             text.extend_from_slice(b"\n");
         }
         if output.write_all(&text).await.is_err() || output.flush().await.is_err() {

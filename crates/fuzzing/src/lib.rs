@@ -33,7 +33,9 @@ pub fn envelope(data: &[u8]) {
     if matches!(ours, Ok(_) | Err(BadMessage::Envelope { .. })) {
         // Numbers out of a float's range are ours to pass on and theirs to refuse.
         let out_of_range = theirs.as_ref().err().is_some_and(|e| e.to_string().contains("number out of range"));
-        assert!(theirs.is_ok() || out_of_range, "we accept what serde_json refuses");
+        // `$serde_json::private::RawValue` as a first key means something to its values, but not to its grammar.
+        let is_sound = serde_json::from_slice::<serde::de::IgnoredAny>(data).is_ok();
+        assert!(is_sound || out_of_range, "we accept what serde_json refuses");
     }
     let Ok(Incoming::One(message)) = ours else { return };
     let Ok(theirs) = theirs else { return };

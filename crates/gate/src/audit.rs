@@ -300,4 +300,25 @@ mod tests {
             head = Some(part.head);
         }
     }
+
+    #[tokio::test]
+    async fn a_file_that_somebody_else_put_aside_loses_no_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = AuditSettings { max_bytes: 400, keep: 100, ..settings(folder.path()) };
+        let audit = Audit::open(&settings).unwrap();
+        let moved = folder.path().join("moved");
+        for n in 0..6 {
+            let mut line = Line::now("http", None, n, None, None, None);
+            line.end(false, "ok", None, 0, Duration::ZERO, None);
+            drop(audit.reserve().await.unwrap().send(&line));
+            audit.flush().await;
+            if n == 1 {
+                std::fs::rename(&settings.file, &moved).unwrap();
+            }
+        }
+        let mut files = rotated_files(&settings.file).unwrap();
+        files.extend([moved, settings.file.clone()]);
+        let lines: u64 = files.iter().map(|file| verify(file).unwrap().lines).sum();
+        assert_eq!(lines, 6);
+    }
 }

@@ -96,6 +96,9 @@ pub(crate) struct Snapshot {
     page_size: usize,
 }
 
+/// How many lines about refusals an address has that shows no token that is known.
+const STRANGERS: Rate = Rate { per_second: 5.0, burst: 50.0 };
+
 /// The one door. See the crate.
 pub struct Gate {
     snapshot: ArcSwap<Snapshot>,
@@ -107,6 +110,10 @@ pub struct Gate {
     owner: Box<str>,
     ids: AtomicU64,
     by_address: Buckets<IpAddr>,
+    /// Lines about refusals of whoever is nobody we know.
+    strangers: Buckets<IpAddr>,
+    /// Such lines that were not written since the last one that was.
+    left_out: AtomicU64,
     by_principal: Buckets<Arc<str>>,
     by_tool: Buckets<(Arc<str>, usize)>,
     pub(crate) held: Held,
@@ -139,6 +146,8 @@ impl Gate {
             owner: owner.into(),
             ids: AtomicU64::new(0),
             by_address: Buckets::default(),
+            strangers: Buckets::default(),
+            left_out: AtomicU64::new(0),
             by_principal: Buckets::default(),
             by_tool: Buckets::default(),
             held: Held::default(),
@@ -158,20 +167,16 @@ impl Gate {
         Ok(())
     }
 
-    /// Limits per address and identity: what can be decided before a request is read. `bearer` is
-    /// the token that was shown.
-    pub fn admit(
-        &self,
-        front: Front,
-        address: Option<IpAddr>,
-        bearer: Option<&str>,
-    ) -> Result<Arc<Principal>, Refusal> {
+    /// Limits per address: what comes first of all, also for what is refused.
+    pub fn arrives(&self, address: IpAddr) -> Result<(), Refusal> {
+        let Some(rate) = self.snapshot.load().limits.per_address else { return Ok(()) };
+        let taken = self.by_address.take(household(address), rate, 1.0, Instant::now());
+        taken.map_err(|retry_after| Refusal::Limited { retry_after })
+    }
+
+    /// Who it is. `bearer` is the token that was shown.
+    pub fn admit(&self, front: Front, bearer: Option<&str>) -> Result<Arc<Principal>, Refusal> {
         let snapshot = self.snapshot.load();
-        if let (Some(address), Some(rate)) = (address, snapshot.limits.per_address)
-            && let Err(retry_after) = self.by_address.take(household(address), rate, 1.0, Instant::now())
-        {
-            return Err(Refusal::Limited { retry_after });
-        }
         if front == Front::Stdio {
             return Ok(snapshot.identity.local());
         }
@@ -206,10 +211,18 @@ impl Gate {
         if !self.audit.is_on() {
             return;
         }
+        // A stranger must not push what matters out of the audit, or fill the disk.
+        if let (None, Some(address)) = (who, address)
+            && self.strangers.take(household(address), STRANGERS, 1.0, Instant::now()).is_err()
+        {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
         let who = who.map(|p| p.name.as_ref());
         let mut line = crate::audit::Line::now(front.as_str(), None, self.next_id(), None, who, address);
         line.asks(None, path);
         line.end(true, reason, None, 0, Duration::ZERO, None);
+        line.left_out(self.left_out.swap(0, Ordering::Relaxed));
         match self.audit.try_reserve() {
             Some(slot) => drop(slot.send(&line)),
             None => tracing::error!("an audit line was lost: the writer does not keep up"),

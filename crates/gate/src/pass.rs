@@ -59,13 +59,17 @@ pub(crate) async fn pass(passing: Passing) -> Result<Answer, Error> {
     let begun = Instant::now();
     // Which server and which entry of its catalogue; policy decides what exists for this caller.
     let finding = route::find(&snapshot, &to, &mut request, &exchange);
-    let found = finding.await.inspect_err(|error| {
+    let found = match finding.await.and_then(|found| found.only(only.as_deref())) {
+        Ok(found) => found,
         // What is only down or late was not denied.
-        if !matches!(error, Error::Unavailable { .. } | Error::TimedOut(_)) {
+        Err(error @ (Error::Unavailable { .. } | Error::TimedOut(_))) => return Err(error),
+        Err(error) => {
             record.deny();
+            // Guessing is not free.
+            snapshot.charge(&gate, &exchange.principal)?;
+            return Err(error);
         }
-    })?;
-    let found = found.only(only.as_deref()).inspect_err(|_| record.deny())?;
+    };
     let limit = snapshot.deadline(found.server());
     let answering = async {
         record.found(&found.server_name(), found.tool().map(|t| &t.name));

@@ -6,7 +6,7 @@ use crate::metrics::{InFlight, Metrics};
 use mcp::{Error, Kind, Raw, Request};
 use sha2::{Digest as _, Sha256};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 pub(crate) struct Record {
@@ -28,7 +28,10 @@ struct State {
     finished: bool,
 }
 
-/// No place in the audit could be had: its writer is gone.
+/// How long a call waits for a place in the audit, and an answer for its line to be on disk.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// No place in the audit could be had: its writer is gone, or cannot write.
 pub(crate) struct NoAudit;
 
 impl Record {
@@ -61,7 +64,8 @@ impl Record {
 
     /// Nothing happens before its line has a place.
     pub(crate) async fn reserve(&self) -> Result<(), NoAudit> {
-        let slot = self.audit.reserve().await.ok_or(NoAudit)?;
+        let reserving = tokio::time::timeout(PATIENCE, self.audit.reserve());
+        let slot = reserving.await.ok().flatten().ok_or(NoAudit)?;
         self.state().slot = Some(slot);
         Ok(())
     }
@@ -141,25 +145,44 @@ fn line_of(audit: &Audit, exchange: &Exchange, request: &Request, call_id: u64) 
     let mut line = Line::now(front, Some(call_id), exchange.id, Some(era), who, exchange.address);
     line.asks(Some(request.method.as_str()), request.target.name());
     if let Some(arguments) = &request.arguments {
-        if audit.arguments {
-            line.arguments(&Raw::of(&hide_secrets(arguments)));
-        } else {
-            line.arguments_hash(&Sha256::digest(arguments.bytes()).into());
+        match audit.arguments.then(|| hide_secrets(arguments)).flatten() {
+            Some(arguments) => line.arguments(&Raw::of(&arguments)),
+            None => line.arguments_hash(&Sha256::digest(arguments.bytes()).into()),
         }
     }
     line
 }
 
-/// Arguments for the audit: values under keys that sound secret are hidden, long texts are cut.
-fn hide_secrets(arguments: &Raw) -> serde_json::Value {
+/// Parts of keys that sound secret, small and without what stands between words.
+const SECRET: [&str; 14] = [
+    "password",
+    "passwd",
+    "pwd",
+    "passphrase",
+    "secret",
+    "token",
+    "apikey",
+    "privatekey",
+    "accesskey",
+    "authorization",
+    "bearer",
+    "cookie",
+    "credential",
+    "signature",
+];
+/// Larger arguments stand in the audit as their hash.
+const LARGEST: usize = 64 * 1024;
+
+/// Arguments for the audit: values under keys that sound secret are hidden, long texts are cut. `None`
+/// if they cannot be read as values, or are too many.
+fn hide_secrets(arguments: &Raw) -> Option<serde_json::Value> {
     fn walk(value: &mut serde_json::Value) {
         match value {
             serde_json::Value::Object(map) => {
                 for (key, value) in map.iter_mut() {
-                    let key = key.to_ascii_lowercase();
-                    let secret =
-                        ["password", "passwd", "secret", "token", "apikey", "api_key", "authorization", "credential"];
-                    if secret.iter().any(|s| key.contains(s)) {
+                    let key: String =
+                        key.chars().filter(|c| c.is_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect();
+                    if SECRET.iter().any(|word| key.contains(word)) {
                         *value = "[hidden]".into();
                     } else {
                         walk(value);
@@ -175,7 +198,10 @@ fn hide_secrets(arguments: &Raw) -> serde_json::Value {
         }
     }
     debug_assert_eq!(arguments.kind(), Kind::Object);
-    let mut value = arguments.read().unwrap_or_default();
+    if arguments.len() > LARGEST {
+        return None;
+    }
+    let mut value = arguments.read().ok()?;
     walk(&mut value);
-    value
+    Some(value)
 }

@@ -196,7 +196,7 @@ impl Entry {
         match tokio::time::timeout(READ_DEADLINE, reading).await {
             Ok(Ok(new)) => view.catalogue.store(Some(Arc::new(new))),
             Ok(Err(error)) => {
-                tracing::info!(server = %self.name, %error, "what a caller's own instance offers cannot be read");
+                tracing::info!(server = %self.name, error = ?error.to_string(), "what a caller's own instance offers cannot be read");
             }
             Err(_) => {
                 tracing::info!(server = %self.name, "what a caller's own instance offers was not told in time");
@@ -216,7 +216,7 @@ impl Entry {
                 return true;
             }
             Ok(Err(error)) => {
-                tracing::info!(server = %self.name, %error, "what it offers to callers that can be asked cannot be read");
+                tracing::info!(server = %self.name, error = ?error.to_string(), "what it offers to callers that can be asked cannot be read");
             }
             Err(_) => {
                 tracing::info!(server = %self.name, "what it offers to callers that can be asked was not told in time");
@@ -302,7 +302,7 @@ async fn keep(entry: std::sync::Weak<Entry>, metrics: Arc<Metrics>) {
                     }
                 }
                 Ok(Err(error)) => {
-                    tracing::warn!(server = %name, %error, "what the server offers cannot be read");
+                    tracing::warn!(server = %name, error = ?error.to_string(), "what the server offers cannot be read");
                     failed = true;
                 }
                 Err(_) => {

@@ -141,9 +141,11 @@ impl Guarded {
         });
         match opened.map(|ticket| (ticket.kind, ticket.nonce, ticket.server)) {
             Err(error) => self.refuse(&request, exchange, error),
-            Ok((TicketKind::Held, nonce, _)) => match self.gate.held.take(&nonce) {
-                Some(held) => self.go_on(held, given, request, exchange),
-                None => self.refuse(&request, exchange, Error::NotResumable("the call is no longer held")),
+            Ok((TicketKind::Held, nonce, _)) => match self.charge(exchange).map(|()| self.gate.held.take(&nonce)) {
+                // It is still held.
+                Err(limited) => self.refuse(&request, exchange, limited),
+                Ok(Some(held)) => self.go_on(held, given, request, exchange),
+                Ok(None) => self.refuse(&request, exchange, Error::NotResumable("the call is no longer held")),
             },
             Ok((TicketKind::Replay(before), _, server)) => {
                 let mut all: HashMap<_, _> = before.into_iter().map(|(key, raw)| (key, Raw::of(&raw))).collect();
@@ -178,7 +180,7 @@ impl Guarded {
             id = call_id,
             front = exchange.front.as_str(),
             principal = %exchange.principal.name,
-            method = %request.method,
+            method = request.method.as_str(),
             target = beginning(request.target.name(), 128),
         );
         let future = pass(Passing {
@@ -298,7 +300,9 @@ impl Run {
         }
         if let Some(written) = self.closing.as_mut().and_then(|c| c.written.as_mut()) {
             // The line is on disk before the answer leaves.
-            let _ = written.await;
+            if tokio::time::timeout(crate::record::PATIENCE, written).await.is_err() {
+                return Event::Done(Err(Error::Internal("the audit cannot be written".into())));
+            }
         }
         let reply = self.closing.take().map(|c| c.reply);
         Event::Done(reply.unwrap_or_else(|| Err(Error::Internal("a run was polled after its end".into()))))

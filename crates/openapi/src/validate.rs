@@ -111,14 +111,15 @@ impl Validator {
         let depth = depth(value);
         let too_deep = self.height.saturating_mul(depth) > MOST_LEVELS;
         let too_long = self.looks_around && squares(value).saturating_mul(self.in_place) > MOST_LOOKING;
-        if too_deep || too_long || compiled.is_valid(value) {
+        let work = values(value).saturating_mul(self.in_place);
+        if too_deep || too_long || work > MOST_WORK || compiled.is_valid(value) {
             return Vec::new();
         }
         // To say what is wrong, all forms that a value may have are tried at every level, and only
         // the answer to "is it right" is remembered in between.
         let levels = u32::try_from(depth).unwrap_or(u32::MAX);
         // And all that is found is held before the first of it is told.
-        if bytes > MOST_EXPLAINED {
+        if bytes > MOST_EXPLAINED || work > MOST_FOUND {
             return vec![Detail::somewhere(value)];
         }
         if self.is_recursive && self.in_place.saturating_pow(levels) > MOST_FORMS {
@@ -131,6 +132,21 @@ impl Validator {
 
 /// The largest body of which it is said where it is wrong.
 const MOST_EXPLAINED: usize = 32 * 1024;
+
+/// How many values times forms that they may have are looked at; what would take more is the server's
+/// to check. And of how many it is said what is wrong with them.
+const MOST_WORK: u64 = 2_000_000;
+const MOST_FOUND: u64 = 50_000;
+
+/// How many values there are in it, itself among them.
+fn values(value: &Value) -> u64 {
+    let sum = |all: &mut dyn Iterator<Item = u64>| all.fold(1, u64::saturating_add);
+    match value {
+        Value::Array(items) => sum(&mut items.iter().map(values)),
+        Value::Object(members) => sum(&mut members.values().map(values)),
+        _ => 1,
+    }
+}
 
 fn depth(value: &Value) -> u64 {
     match value {
@@ -191,7 +207,26 @@ fn compile(node: &Node, graph: &Graph) -> (Option<Built>, Option<String>) {
     (rest, Some(format!("arguments are {what}: {}", reason.chars().take(300).collect::<String>())))
 }
 
+/// How many regular expressions one tool may have. Each may take as much memory as one may, for as long
+/// as the tool is there.
+const MOST_PATTERNS: usize = 64;
+
+fn patterns(schema: &Value) -> usize {
+    match schema {
+        Value::Array(items) => items.iter().map(patterns).sum(),
+        Value::Object(members) => {
+            let own = usize::from(members.get("pattern").is_some_and(Value::is_string));
+            let of_keys = members.get("patternProperties").and_then(Value::as_object).map_or(0, serde_json::Map::len);
+            own + of_keys + members.values().map(patterns).sum::<usize>()
+        }
+        _ => 0,
+    }
+}
+
 fn build(schema: &Value) -> Result<Built, String> {
+    if patterns(schema) > MOST_PATTERNS {
+        return Err(format!("it has more than {MOST_PATTERNS} patterns"));
+    }
     let options = || jsonschema::options().offline().should_validate_formats(false);
     if let Ok(validator) = options().with_pattern_options(pattern::linear()).build(schema) {
         return Ok(Built { validator, looks_around: false });

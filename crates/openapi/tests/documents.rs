@@ -282,7 +282,7 @@ fn documents_are_the_same_every_time() {
 }
 
 #[test]
-fn a_document_of_fifty_servers_with_two_thousand_tools_takes_no_time() {
+fn a_document_of_fifty_servers_with_two_thousand_tools_is_rendered() {
     let (_, tools) = listed(include_str!("data/server-everything.json"));
     let schema = hostile::read(
         r##"{"type":"object","properties":{"a":{"$ref":"#/$defs/A"},"b":{"type":"array","items":{"$ref":"#/$defs/B"}}},
@@ -301,8 +301,8 @@ fn a_document_of_fifty_servers_with_two_thousand_tools_takes_no_time() {
     let bytes = document.render();
     let took = begun.elapsed();
     println!("{} bytes in {took:?}", bytes.len());
-    // Without optimisation and beside other tests; optimised it is a twentieth of that.
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    // It hangs, or it does not: how long it takes is measured by ./bench.
+    assert!(took < Duration::from_secs(60), "{took:?}");
 }
 
 #[test]

@@ -333,3 +333,25 @@ fn nothing_is_fetched() {
         assert!(validator.validate(r#"{"a":1}"#.into()).is_ok());
     });
 }
+
+#[test]
+fn what_would_take_long_to_check_is_left_to_the_server() {
+    let forms: Vec<Value> = (0..3000).map(|n| json!({"type": "object", "required": [format!("k{n}")]})).collect();
+    let schema = a(&json!({"type": "array", "items": {"anyOf": forms}}));
+    let validator = validator(&schema);
+    let body = format!("{{\"a\":[{}0]}}", "0,".repeat(2000));
+    let begun = Instant::now();
+    assert!(validator.validate(body.into()).is_ok());
+    assert!(validator.validate(r#"{"a":[0]}"#.into()).is_err(), "what is small is checked");
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_tool_with_very_many_patterns_is_not_checked() {
+    let properties: serde_json::Map<String, Value> =
+        (0..3000).map(|n| (format!("p{n}"), json!({"pattern": format!("^\\p{{L}}{{10}}x{n}$")}))).collect();
+    let begun = Instant::now();
+    let validator = validator(&json!({"type": "object", "properties": properties}));
+    assert!(validator.unchecked().is_some_and(|why| why.contains("patterns")), "{:?}", validator.unchecked());
+    assert!(begun.elapsed() < Duration::from_secs(20));
+}

@@ -134,7 +134,7 @@ fn known(settings: &config::Settings, server: &str) -> Result<(), String> {
 }
 
 fn exchange(guarded: &Guarded) -> Result<Arc<Exchange>, String> {
-    let principal = guarded.gate().admit(Front::Stdio, None, None).map_err(|_| "nobody is let in")?;
+    let principal = guarded.gate().admit(Front::Stdio, None).map_err(|_| "nobody is let in")?;
     Ok(Arc::new(Exchange::alone(guarded.gate(), principal, None, Front::Stdio, Era::Modern)))
 }
 

@@ -6,7 +6,7 @@
 
 use super::respond::{self, Answer, Refusal, Surface};
 use super::{Arrival, ring};
-use crate::duplex::Duplex;
+use crate::duplex::{Duplex, Outgoing, Room};
 use bytes::Bytes;
 use futures_core::Stream;
 use gate::{Front, Place};
@@ -25,7 +25,7 @@ pub(crate) struct Connections(Arc<Mutex<HashMap<String, Connection>>>);
 
 struct Connection {
     duplex: Arc<Duplex>,
-    inbox: mpsc::Sender<Bytes>,
+    inbox: mpsc::Sender<(Bytes, Room)>,
     /// Among the sessions of its principal.
     _place: Place,
 }
@@ -57,7 +57,7 @@ impl Connections {
             Front::Sse,
             Some(Era::Legacy),
         );
-        let (inbox, mut arriving) = mpsc::channel::<Bytes>(WAITING);
+        let (inbox, mut arriving) = mpsc::channel::<(Bytes, Room)>(WAITING);
         {
             let mut table = self.table();
             let place = arrival.guarded.gate().session_place(&arrival.principal).filter(|_| table.len() < most);
@@ -69,8 +69,8 @@ impl Connections {
         let reading = tokio::spawn({
             let duplex = Arc::clone(&duplex);
             async move {
-                while let Some(message) = arriving.recv().await {
-                    duplex.take(message).await;
+                while let Some((message, room)) = arriving.recv().await {
+                    duplex.take(message, room).await;
                 }
             }
         });
@@ -97,9 +97,10 @@ impl Connections {
         let Some(connection) = connection else {
             return arrival.refused("unknown_session", Refusal::NotFound.into_response(Surface::Mcp));
         };
-        match connection.inbox.try_send(message) {
-            Ok(()) => respond::empty(StatusCode::ACCEPTED),
-            Err(_) => arrival.refused(
+        let room = connection.duplex.room_for(&message);
+        match room.map(|room| connection.inbox.try_send((message, room))) {
+            Some(Ok(())) => respond::empty(StatusCode::ACCEPTED),
+            _ => arrival.refused(
                 "limited",
                 Refusal::Limited { retry_after: std::time::Duration::from_secs(1) }.into_response(Surface::Mcp),
             ),
@@ -149,7 +150,7 @@ impl Drop for Owner {
 
 struct Out {
     endpoint: Option<Bytes>,
-    messages: mpsc::Receiver<Bytes>,
+    messages: mpsc::Receiver<Outgoing>,
     keep_alive: Pin<Box<Sleep>>,
     closing: Pin<Box<dyn Future<Output = ()> + Send>>,
     _owner: Owner,
@@ -164,7 +165,7 @@ impl Stream for Out {
         }
         if let Poll::Ready(message) = self.messages.poll_recv(cx) {
             self.keep_alive.as_mut().reset(Instant::now() + ring::KEEP_ALIVE);
-            let event = message.map(|m| [&b"event: message\ndata: "[..], &m, b"\n\n"].concat().into());
+            let event = message.map(|m| [&b"event: message\ndata: "[..], &m.text, b"\n\n"].concat().into());
             return Poll::Ready(event);
         }
         if self.closing.as_mut().poll(cx).is_ready() {

@@ -97,7 +97,7 @@ impl Line {
         self.name("decision", if denied { "deny" } else { "allow" });
         self.name("outcome", outcome);
         if let Some(error) = error {
-            self.name("error", error);
+            self.name("error", beginning(error, 512));
         }
         self.number("bytes", bytes);
         let micros = took.as_micros();
@@ -110,6 +110,13 @@ impl Line {
         text.extend(behind);
         if let Some(trace) = trace_id {
             self.name("trace_id", trace);
+        }
+    }
+
+    /// How many lines like this were not written before it; nothing, if it is none.
+    pub(crate) fn left_out(&mut self, lines: u64) {
+        if lines > 0 {
+            self.number("left_out", lines);
         }
     }
 

@@ -24,6 +24,8 @@ pub(super) const GENESIS: &str = "0000000000000000000000000000000000000000000000
 
 /// How long lines are gathered before they are written together, unless each is waited for.
 const GATHER: Duration = Duration::from_millis(3);
+/// How often what cannot be written is tried again when the process ends.
+const TRIES_AT_THE_END: u32 = 3;
 /// Buffers that had to be larger are given back.
 const KEPT: usize = 4 * 1024 * 1024;
 
@@ -41,7 +43,9 @@ impl Writer {
         let mut prev = GENESIS.to_owned();
         if let Some(last) = last {
             prev = hash(&last);
-            seq = serde_json::from_slice::<Numbered>(&last).map_or(0, |l| l.seq + 1);
+            let numbered = serde_json::from_slice::<Numbered>(&last);
+            let numbered = numbered.map_err(|_| io::Error::other("its last line is no audit line; put it aside"))?;
+            seq = numbered.seq + 1;
         }
         let boot = hex(&mcp::seal::random::<8>().map_err(io::Error::other)?);
         let instance = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
@@ -53,7 +57,6 @@ impl Writer {
     pub(super) fn run(mut self) {
         let mut taken = Waiting::default();
         let mut text = Vec::new();
-        let mut failing = false;
         while self.take(&mut taken) {
             text.clear();
             let mut start = 0;
@@ -62,14 +65,7 @@ impl Writer {
                 self.push(&mut text, line.time, members);
                 start = line.end;
             }
-            match self.write(&text) {
-                Ok(()) => failing = false,
-                Err(error) if !failing => {
-                    failing = true;
-                    tracing::error!(file = %self.settings.file.display(), %error, "the audit cannot be written");
-                }
-                Err(_) => {}
-            }
+            self.write_patiently(&text);
             self.queue.places.add_permits(taken.lines.len());
             let written = taken.lines.drain(..).filter_map(|Handed { written, .. }| written);
             for done in written.chain(taken.flushes.drain(..)) {
@@ -116,24 +112,53 @@ impl Writer {
         text.push(b'\n');
     }
 
+    /// Nothing else goes on before it is written: calls wait for places, and nobody is told that a line
+    /// is on disk. Only at the end what cannot be written is given up.
+    fn write_patiently(&mut self, text: &[u8]) {
+        let mut pause = Duration::from_millis(50);
+        let mut tries = 0;
+        while let Err(error) = self.write(text) {
+            let file = self.settings.file.display();
+            if tries == 0 {
+                tracing::error!(%file, %error, "the audit cannot be written; calls wait");
+            }
+            tries += 1;
+            if tries > TRIES_AT_THE_END && self.queue.waiting().ended {
+                tracing::error!(%file, %error, "the end of the audit is lost");
+                return;
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_secs(1));
+        }
+        if tries > 0 {
+            tracing::info!(file = %self.settings.file.display(), "the audit is written again");
+        }
+    }
+
     fn write(&mut self, text: &[u8]) -> io::Result<()> {
         let old = self.settings.max_age.is_some_and(|age| self.opened.elapsed() >= age);
         if self.size > 0 && (self.size + text.len() as u64 > self.settings.max_bytes || old) {
             self.rotate()?;
         }
-        self.file.write_all(text)?;
-        self.size += text.len() as u64;
-        if self.settings.sync {
-            self.file.sync_data()?;
+        let written = self.file.write_all(text);
+        let written = written.and_then(|()| if self.settings.sync { self.file.sync_data() } else { Ok(()) });
+        match written {
+            Ok(()) => self.size += text.len() as u64,
+            // What was written of it is not to stand there twice.
+            Err(_) => self.file.set_len(self.size)?,
         }
-        Ok(())
+        written
     }
 
     fn rotate(&mut self) -> io::Result<()> {
         let mut aside = self.settings.file.clone().into_os_string();
         let stamp = humantime::format_rfc3339_millis(SystemTime::now()).to_string().replace([':', '-'], "");
         aside.push(format!(".{stamp}-{}", self.seq));
-        std::fs::rename(&self.settings.file, aside)?;
+        match std::fs::rename(&self.settings.file, aside) {
+            // Somebody else has put it aside.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            renamed => renamed?,
+        }
         self.file = open_private(&self.settings.file)?;
         self.size = 0;
         self.opened = Instant::now();
@@ -169,13 +194,21 @@ pub(super) fn rotated_files(file: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// Reads the last whole line and cuts off what a killed process left behind it.
 fn mend_tail(file: &mut File) -> io::Result<(Option<Vec<u8>>, u64)> {
-    const WINDOW: u64 = 1024 * 1024;
     let size = file.metadata()?.len();
-    let start = size.saturating_sub(WINDOW);
-    file.seek(SeekFrom::Start(start))?;
-    let mut tail = Vec::new();
-    io::Read::read_to_end(file, &mut tail)?;
-    let whole = tail.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+    let mut window = 64 * 1024;
+    let (start, tail, whole) = loop {
+        let start = size.saturating_sub(window);
+        file.seek(SeekFrom::Start(start))?;
+        let mut tail = Vec::new();
+        io::Read::read_to_end(file, &mut tail)?;
+        let whole = tail.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+        // All of the last whole line is in it, if a line ends before.
+        let before = tail.get(..whole.saturating_sub(1)).unwrap_or_default();
+        if start == 0 || before.contains(&b'\n') {
+            break (start, tail, whole);
+        }
+        window *= 4;
+    };
     if whole < tail.len() {
         tracing::warn!(bytes = tail.len() - whole, "the audit ended in a torn line, which is cut off");
         file.set_len(start + whole as u64)?;

@@ -17,6 +17,8 @@ use super::greeting::us;
 use super::instance::Instance;
 use super::pending::Hears;
 use super::wire::Ticket;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use mcp::handshake::modern_meta;
 use mcp::{Capabilities, Change, Era, Method, Raw};
 use std::collections::BTreeSet;
@@ -133,30 +135,48 @@ async fn live(server: &str, audience: &Audience, following: &mut Following, inst
 async fn requests(server: &str, audience: &Audience, following: &mut Following, instance: &Instance, told: &mut Told) {
     // What the child refused is not asked for again before it is wanted anew.
     let mut refused = Uris::new();
+    // All at once: one that is not answered keeps no other one waiting.
+    let mut asking = FuturesUnordered::new();
+    let mut asked = Uris::new();
+    let ask = |method: Method, uri: String| async move {
+        let outcome = about(instance, &method, &uri).await;
+        (method, uri, outcome)
+    };
     loop {
         let (wanted, moves) = following.wanted();
         refused.retain(|uri| wanted.contains(uri));
-        for uri in &wanted {
-            if told.subscribed.contains(uri) || refused.contains(uri) {
-                continue;
+        let settled = |uri: &&String| !refused.contains(*uri) && !asked.contains(*uri);
+        let new: Vec<_> = wanted.difference(&told.subscribed).filter(settled).cloned().collect();
+        let gone: Vec<_> = told.subscribed.difference(&wanted).filter(settled).cloned().collect();
+        for (method, uris) in [(Method::ResourcesSubscribe, new), (Method::ResourcesUnsubscribe, gone)] {
+            for uri in uris {
+                asked.insert(uri.clone());
+                asking.push(ask(method.clone(), uri));
             }
-            match about(instance, &Method::ResourcesSubscribe, uri).await {
-                Ok(()) => told.subscribed.insert(uri.clone()),
-                Err(failure) => {
-                    tracing::debug!(server, "cannot subscribe to a resource: {failure}");
-                    refused.insert(uri.clone())
+        }
+        if asking.is_empty() {
+            following.told(moves);
+            told.settle(audience);
+        }
+        tokio::select! {
+            () = following.moved() => {}
+            Some((method, uri, outcome)) = asking.next() => {
+                asked.remove(&uri);
+                match (method, outcome) {
+                    (Method::ResourcesSubscribe, Ok(())) => {
+                        told.subscribed.insert(uri);
+                    }
+                    (Method::ResourcesSubscribe, Err(failure)) => {
+                        tracing::debug!(server, "cannot subscribe to a resource: {failure}");
+                        refused.insert(uri);
+                    }
+                    // If it fails, at worst there are notifications that nobody hears.
+                    _ => {
+                        told.subscribed.remove(&uri);
+                    }
                 }
-            };
+            }
         }
-        let gone: Vec<_> = told.subscribed.difference(&wanted).cloned().collect();
-        for uri in gone {
-            // If it fails, at worst there are notifications that nobody hears.
-            let _ = about(instance, &Method::ResourcesUnsubscribe, &uri).await;
-            told.subscribed.remove(&uri);
-        }
-        following.told(moves);
-        told.settle(audience);
-        following.moved().await;
     }
 }
 

@@ -38,6 +38,8 @@ async fn run(core: &Arc<Core>) {
         failures = failures.saturating_add(1);
         if !*core.stopping.borrow() {
             let pause = format_args!("{:.1} s", pause.as_secs_f64());
+            // Words of the server's own may be among it.
+            let reason: String = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
             tracing::warn!(server = %core.server, %pause, "the server is down: {reason}");
         }
         core.is_down(&reason, Some(Instant::now() + pause));

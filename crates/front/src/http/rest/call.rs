@@ -16,8 +16,8 @@ use tokio::sync::Semaphore;
 pub(in super::super) struct Validators {
     made: Mutex<HashMap<usize, Made>>,
     /// Places to make one, and to check what is large.
-    making: Semaphore,
-    large: Semaphore,
+    making: Arc<Semaphore>,
+    large: Arc<Semaphore>,
 }
 
 /// For a tool as it stands in a catalogue.
@@ -25,7 +25,7 @@ type Made = (Weak<ToolEntry>, Arc<Validator>);
 
 impl Default for Validators {
     fn default() -> Self {
-        Self { made: Mutex::default(), making: Semaphore::new(1), large: Semaphore::new(2) }
+        Self { made: Mutex::default(), making: Arc::new(Semaphore::new(1)), large: Arc::new(Semaphore::new(2)) }
     }
 }
 
@@ -41,14 +41,17 @@ impl Validators {
             return known;
         }
         // One at a time, and each once: who waited finds it made.
-        let _place = self.making.acquire().await;
+        let place = Arc::clone(&self.making).acquire_owned().await;
         if let Some(known) = known() {
             return known;
         }
         let schema = tool.raw.get("inputSchema").unwrap_or_else(Raw::null);
         // Large schemas take their time. If the thread panics, nothing is checked here; the server does.
-        let made = tokio::task::spawn_blocking(move || Validator::new(&schema)).await;
-        let made = Arc::new(made.unwrap_or_else(|_| Validator::new(&Raw::of(&true))));
+        // A thread cannot be called off: its place is taken until it is done, whoever goes away.
+        let making = move || (Validator::new(&schema), place);
+        let made = tokio::task::spawn_blocking(making).await;
+        let (made, _place) = made.map_or((None, None), |(made, place)| (Some(made), place.ok()));
+        let made = Arc::new(made.unwrap_or_else(|| Validator::new(&Raw::of(&true))));
         if let Some(why) = made.unchecked() {
             tracing::warn!(tool = ?tool.name, "arguments are passed on unchecked: {why}");
         }
@@ -73,11 +76,17 @@ pub(in super::super) async fn call(validators: &Validators, arrival: &Arrival, n
         if let Err(limited) = arrival.guarded.charge(&exchange) {
             return arrival.refused(limited.kind(), failure(&limited));
         }
-        let Ok(_place) = validators.large.acquire().await else { return failure(&Error::Cancelled) };
+        let Ok(place) = Arc::clone(&validators.large).acquire_owned().await else {
+            return failure(&Error::Cancelled);
+        };
         let bytes = body.clone();
         let unchecked = || Ok(Raw::parse(body, &mcp::Limits::INBOUND).unwrap_or_else(|_| Raw::empty_object()));
         // If that panics, the server decides.
-        tokio::task::spawn_blocking(move || validator.validate(bytes)).await.unwrap_or_else(|_| unchecked())
+        let checking = move || {
+            let _place = place;
+            validator.validate(bytes)
+        };
+        tokio::task::spawn_blocking(checking).await.unwrap_or_else(|_| unchecked())
     } else {
         validator.validate(body)
     };
