@@ -68,7 +68,7 @@ async fn calls_of_a_child_that_is_killed_fail_at_once_and_the_next_ones_are_answ
         let took = killed.elapsed();
         assert!(took < Duration::from_secs(1), "the calls ended {took:?} after the child");
         for answer in &answers {
-            assert_eq!(answer.error()["code"], 1001, "{}", answer.error());
+            assert_eq!(answer.error()["code"], 1007, "{}", answer.error());
             assert!(message(answer).contains("signal 9"), "{}", answer.error());
         }
     };
@@ -89,8 +89,10 @@ async fn a_child_that_crashes_in_a_call_says_why_and_comes_back() {
     let house = house_with("good").await;
     let client = house.client("bad", None);
     let answer = client.call("crash", json!({})).await;
-    assert_eq!(answer.error()["code"], 1001);
+    assert_eq!(answer.error()["code"], 1007);
     assert!(message(&answer).contains("exited with status 9"), "{}", answer.error());
+    assert!(message(&answer).ends_with("it is not known whether the call was carried out"), "{}", answer.error());
+    assert!(answer.error()["data"].get("retryAfterSeconds").is_none(), "{}", answer.error());
     others_go_on(&house).await;
     wait_for("the next life", async || {
         client.call("echo", json!({"message": "hi"})).await.response().get("result").is_some()
@@ -288,7 +290,7 @@ async fn what_a_child_leaves_behind_ends_with_it() {
     assert!(left.iter().all(|process| parent.descendants().contains(process)));
     // It holds the pipes of its parent: that must not hold up anybody who waits for an answer.
     let begun = Instant::now();
-    assert_eq!(client.call("crash", json!({})).await.error()["code"], 1001);
+    assert_eq!(client.call("crash", json!({})).await.error()["code"], 1007);
     let took = begun.elapsed();
     assert!(took < Duration::from_millis(1800), "{took:?}");
     gone("the end of what was left", &left).await;

@@ -228,6 +228,21 @@ async fn a_server_that_is_down_is_503_with_the_reason_and_harms_nobody() {
 }
 
 #[tokio::test]
+async fn a_call_whose_server_dies_in_the_middle_is_502_and_does_not_invite_to_run_it_again() {
+    let bad = json!({"command": env!("CARGO_BIN_EXE_misbehave"), "args": ["good"]});
+    let house = House::start(json!({"mcpServers": {"bad": bad}})).await;
+    let anybody = caller(&house, None);
+    let request = anybody.request(reqwest::Method::POST, "/bad/crash").json(&json!({}));
+    let response = request.send().await.expect("an answer");
+    assert_eq!(response.status(), 502);
+    assert!(!response.headers().contains_key("retry-after"));
+    let body: Value = response.json().await.expect("JSON");
+    let message = body["detail"]["message"].as_str().expect("a message");
+    assert!(message.contains("exited with status 9"), "{message}");
+    assert!(message.ends_with("it is not known whether the call was carried out"), "{message}");
+}
+
+#[tokio::test]
 async fn limits_and_deadlines_hold_for_rest_as_for_everything() {
     let mut settings = json!({"mcpServers": three(), "limits": {"per_principal": {"rate": "1/h", "burst": 2}}});
     settings["mcpServers"]["builtin"]["limits"] = json!({"timeout": "300ms"});

@@ -27,6 +27,7 @@ pub mod code {
     pub const CANCELLED: i64 = 1004;
     pub const TOO_LARGE: i64 = 1005;
     pub const NOT_RESUMABLE: i64 = 1006;
+    pub const LOST: i64 = 1007;
 }
 
 /// The `error` member of a response, raw: what an upstream put into it survives.
@@ -130,6 +131,13 @@ pub enum Error {
     #[error("the server {server:?} is {state}: {reason}")]
     #[allow(missing_docs)]
     Unavailable { server: String, state: &'static str, reason: String, retry_after: Option<Duration> },
+    /// The server ended while it had the call. Unlike [`Error::Unavailable`] this does not invite to try
+    /// again: what the call does may be done already.
+    #[error(
+        "the server {server:?} ended in the middle of the call: {reason}; it is not known whether the call was carried out"
+    )]
+    #[allow(missing_docs)]
+    Lost { server: String, reason: String },
     /// No answer came within the deadline.
     #[error("no answer within {} s", .0.as_secs_f32())]
     TimedOut(Duration),
@@ -167,6 +175,7 @@ impl Error {
             Self::UnsupportedVersion { .. } => "unsupported_version",
             Self::MissingCapability(_) => "missing_capability",
             Self::Unavailable { .. } => "unavailable",
+            Self::Lost { .. } => "lost",
             Self::TimedOut(_) => "timed_out",
             Self::Limited { .. } => "limited",
             Self::Cancelled => "cancelled",
@@ -180,9 +189,9 @@ impl Error {
     /// The one translation to JSON-RPC.
     pub fn to_jsonrpc(&self, era: Era) -> ErrorObject {
         use code::{
-            CANCELLED, HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, LIMITED, METHOD_NOT_FOUND,
-            MISSING_CAPABILITY, NOT_RESUMABLE, RESOURCE_NOT_FOUND_LEGACY, TIMED_OUT, TOO_LARGE, UNAVAILABLE,
-            UNSUPPORTED_VERSION,
+            CANCELLED, HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, LIMITED, LOST,
+            METHOD_NOT_FOUND, MISSING_CAPABILITY, NOT_RESUMABLE, RESOURCE_NOT_FOUND_LEGACY, TIMED_OUT, TOO_LARGE,
+            UNAVAILABLE, UNSUPPORTED_VERSION,
         };
         let message = self.to_string();
         match self {
@@ -229,6 +238,9 @@ impl Error {
                     ("retryAfterSeconds", &retry),
                 ]);
                 ErrorObject::with_data(UNAVAILABLE, &message, &data)
+            }
+            Self::Lost { server, .. } => {
+                ErrorObject::with_data(LOST, &message, &Raw::object([("server", &Raw::of(server))]))
             }
             Self::TimedOut(_) => ErrorObject::new(TIMED_OUT, &message),
             Self::Limited { retry_after, .. } => {

@@ -314,7 +314,7 @@ const RETRY_AFTER: &str =
     r#"{"description":"Seconds after which to try again","schema":{"type":"integer","minimum":0}}"#;
 const CHALLENGE: &str = r#"{"description":"How to authenticate","schema":{"type":"string"}}"#;
 
-const RESPONSES: [Response; 11] = [
+const RESPONSES: [Response; 12] = [
     Response::new("400", "BadRequest", "The server does not take this for a request"),
     Response::new("401", "Unauthorized", "No bearer token was sent")
         .with_header("WWW-Authenticate", CHALLENGE)
@@ -329,6 +329,7 @@ const RESPONSES: [Response; 11] = [
     },
     Response::new("429", "TooManyRequests", "A limit is reached").with_header("Retry-After", RETRY_AFTER),
     Response::new("500", "Failed", "The tool failed; the message is its own"),
+    Response::new("502", "Lost", "The server ended in the middle of the call, which may have been carried out"),
     Response::new("503", "Unavailable", "The server cannot answer now").with_header("Retry-After", RETRY_AFTER),
     Response::new("504", "TimedOut", "The tool did not answer in time"),
 ];

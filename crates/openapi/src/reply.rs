@@ -55,6 +55,7 @@ impl Reply {
             Error::Unavailable { retry_after, .. } => {
                 Self::failure(503, &message, None).again_after(retry_after.unwrap_or(RETRY_UNKNOWN))
             }
+            Error::Lost { .. } => Self::failure(502, &message, None),
             Error::Limited { retry_after, .. } => Self::failure(429, &message, None).again_after(*retry_after),
             Error::TimedOut(_) => Self::failure(504, &message, None),
             Error::TooLarge(_) => Self::failure(413, &message, None),

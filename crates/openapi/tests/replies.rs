@@ -87,6 +87,7 @@ fn errors_of_ours_say_what_they_are_and_when_to_try_again() {
         (unavailable(Some(Duration::ZERO)), 503, Some(1)),
         (unavailable(None), 503, Some(5)),
         (Error::Limited { what: "too many calls", retry_after: Duration::from_secs(3) }, 429, Some(3)),
+        (Error::Lost { server: "time".into(), reason: "it ended".into() }, 502, None),
         (Error::TimedOut(Duration::from_secs(1)), 504, None),
         (Error::TooLarge("x".into()), 413, None),
         (Error::Cancelled, 499, None),

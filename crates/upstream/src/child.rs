@@ -144,7 +144,10 @@ impl Child {
     async fn pass(&self, instance: &Instance, request: &Request, call: &Call) -> Result<Answer, Error> {
         instance.call(request, call).await.map_err(|failure| match failure {
             Failure::Answered(error) => Error::Upstream(error),
-            Failure::Died(reason) => self.core.unavailable(&reason, None),
+            Failure::Died { reason, written: true } => {
+                Error::Lost { server: self.core.settings.name.clone(), reason: reason.to_string() }
+            }
+            Failure::Died { reason, written: false } => self.core.unavailable(&reason, None),
             Failure::TooLong(_) => Error::TooLarge(format!("the answer of the server: {failure}")),
             Failure::Unknown => Error::UnknownMethod(request.method.to_string()),
         })

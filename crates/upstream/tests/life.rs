@@ -4,6 +4,7 @@
 
 mod support;
 
+use futures_util::FutureExt as _;
 use mcp::{Error, Server as _, State};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -30,16 +31,43 @@ async fn death_fails_what_is_pending_at_once_and_nothing_is_replayed() {
     for answer in
         [crashed].into_iter().chain(futures_util::future::join_all(hanging).await.into_iter().map(Result::unwrap))
     {
-        let Err(Error::Unavailable { server, state, reason, retry_after }) = answer else { panic!("{answer:?}") };
-        assert_eq!((server.as_str(), state), ("s", "down"));
+        let Err(Error::Lost { server, reason }) = answer else { panic!("{answer:?}") };
+        assert_eq!(server, "s");
         assert_eq!(reason, "it exited with status 3", "its last words may be about somebody else's call");
-        assert!(retry_after.is_some());
     }
     until("it is up again", async || child.about().incarnation == 2).await;
     call(&child, "echo", "{}").await.unwrap();
     let told = std::fs::read_to_string(file).unwrap();
     assert_eq!(told.matches("hang").count(), 10);
     assert_eq!(told.matches("crash").count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_call_that_never_reached_a_server_that_ended_may_be_tried_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("calls");
+    let child = start(&[&format!("calls={}", file.display())]);
+    let pid = call(&child, "whoami", "{}").await.unwrap()["pid"].as_u64().unwrap();
+    let hanging = tokio::spawn({
+        let child = Arc::clone(&child);
+        async move { call(&child, "hang", "{}").await }
+    });
+    until("it arrives", async || lines(&file) == 2).await;
+    // From here on it reads nothing, and more than a pipe holds stands before the last call.
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    let large = format!(r#"{{"x":"{}"}}"#, "x".repeat(1 << 20));
+    let mut stuck = Box::pin(call(&child, "echo", &large));
+    assert!((&mut stuck).now_or_never().is_none());
+    let mut waiting = Box::pin(call(&child, "echo", "{}"));
+    assert!((&mut waiting).now_or_never().is_none());
+    child.stop().await;
+    let Err(lost) = hanging.await.unwrap() else { panic!("it answered") };
+    assert!(matches!(lost, Error::Lost { .. }), "{lost:?}");
+    assert!(lost.to_string().ends_with("it is not known whether the call was carried out"), "{lost}");
+    for never_read in [waiting.await, call(&child, "echo", "{}").await] {
+        assert!(matches!(never_read, Err(Error::Unavailable { retry_after: Some(_), .. })), "{never_read:?}");
+    }
 }
 
 #[tokio::test]
@@ -50,7 +78,7 @@ async fn an_answer_written_before_the_end_is_an_answer() {
         // The restart may be under way while the state is still the old one.
         match call(&child, "die", "{}").await {
             Ok(answer) => assert_eq!(answer["last"], true),
-            Err(Error::Unavailable { .. }) => {}
+            Err(Error::Unavailable { .. } | Error::Lost { .. }) => {}
             Err(other) => panic!("{other}"),
         }
         until("it falls", async || child.about().state == State::Down).await;
@@ -174,7 +202,8 @@ async fn stopping_fails_what_is_pending_and_can_be_done_at_any_time() {
     healthy(&child).await;
     let (one, two) = tokio::join!(child.stop(), child.stop());
     assert_eq!((one, two), ((), ()));
-    assert!(matches!(hanging.await.unwrap(), Err(Error::Unavailable { .. })));
+    // It may have been stopped before the call reached it.
+    assert!(matches!(hanging.await.unwrap(), Err(Error::Unavailable { .. } | Error::Lost { .. })));
 }
 
 #[tokio::test]
@@ -231,7 +260,7 @@ async fn a_flood_on_stderr_is_bounded_and_its_end_is_shown() {
     // Of an instance of its own, a caller is told its last words.
     let child = start(&[]);
     let crashed = ask(&child, tool("crash", "{}"), askable("ann", Some("1"))).await;
-    let Err(Error::Unavailable { reason, .. }) = crashed else { panic!("it answered") };
+    let Err(Error::Lost { reason, .. }) = crashed else { panic!("it answered") };
     assert!(reason.ends_with("about to crash"), "{reason}");
 }
 

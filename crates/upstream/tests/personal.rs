@@ -228,7 +228,7 @@ async fn the_death_of_one_callers_instance_is_nobody_elses() {
     healthy(&child).await;
     let (shared, other) = tokio::join!(pid(&child, caller("p")), pid(&child, askable("q", Some("1"))));
     let crashed = ask(&child, tool("crash", "{}"), askable("p", Some("1"))).await;
-    let Err(Error::Unavailable { reason, .. }) = crashed else { panic!("{crashed:?}") };
+    let Err(Error::Lost { reason, .. }) = crashed else { panic!("{crashed:?}") };
     assert!(reason.contains("about to crash"));
     assert_eq!(pid(&child, caller("p")).await, shared);
     assert_eq!(pid(&child, askable("q", Some("1"))).await, other);

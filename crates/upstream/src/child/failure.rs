@@ -10,8 +10,12 @@ pub(super) enum Failure {
     #[error("it answered with an error: {}", .0.message())]
     Answered(ErrorObject),
     /// It died, or was stopped.
-    #[error("{0}")]
-    Died(Arc<str>),
+    #[error("{reason}")]
+    Died {
+        reason: Arc<str>,
+        /// Whether the request was written, so that it may have been carried out.
+        written: bool,
+    },
     /// Its answer was longer than a line may be.
     #[error("its answer has {0} bytes, which is more than a line may have")]
     TooLong(usize),

@@ -102,7 +102,7 @@ async fn greet(core: &Arc<Core>, probe: bool, deadline: Instant) -> Result<Insta
     }
     let why: fn(String) -> NoStart = match refused {
         Refused::Failure(Failure::Answered(_)) => NoStart::Refused,
-        Refused::Failure(Failure::Died(_)) => NoStart::Died,
+        Refused::Failure(Failure::Died { .. }) => NoStart::Died,
         _ => NoStart::Hopeless,
     };
     Err(why(refused.reason(&process)))
@@ -140,7 +140,7 @@ async fn discover(core: &Core, process: &Process, deadline: Instant) -> Result<P
             let reason = format!("it speaks only revisions of the protocol that are unknown here: {versions}");
             Err(NoStart::Hopeless(reason))
         }
-        Ok(Err(died @ Failure::Died(_))) => Err(failed(&died)),
+        Ok(Err(died @ Failure::Died { .. })) => Err(failed(&died)),
         Ok(Err(_)) => Ok(Probed::Legacy),
         Err(_) => Ok(Probed::Silent(ticket)),
     }
@@ -157,7 +157,7 @@ impl Refused {
     fn reason(self, process: &Process) -> String {
         match self {
             // Has its epilogue already.
-            Self::Failure(Failure::Died(reason)) => reason.to_string(),
+            Self::Failure(Failure::Died { reason, .. }) => reason.to_string(),
             Self::Failure(Failure::Answered(error)) => {
                 let message: String = error.message().chars().filter(|c| !c.is_control()).take(200).collect();
                 format!("it answered `initialize` with the error {}: {message}{}", error.code(), process.epilogue())

@@ -51,7 +51,7 @@ impl Pending {
         let (reply, answer) = oneshot::channel();
         let mut table = self.table();
         if let Some(reason) = &table.closed {
-            return Err(Failure::Died(Arc::clone(reason)));
+            return Err(Failure::Died { reason: Arc::clone(reason), written: false });
         }
         let others = table.waiting.len();
         table.waiting.insert(id, Waiting { reply, hears, written: false });
@@ -134,7 +134,7 @@ impl Pending {
         drop(table);
         for waiting in waiting.into_values() {
             // Whoever is gone need not know.
-            let _ = waiting.reply.send(Err(Failure::Died(Arc::clone(reason))));
+            let _ = waiting.reply.send(Err(Failure::Died { reason: Arc::clone(reason), written: waiting.written }));
         }
     }
 }

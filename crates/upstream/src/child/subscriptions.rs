@@ -183,7 +183,8 @@ async fn requests(server: &str, audience: &Audience, following: &mut Following, 
 async fn about(instance: &Instance, method: &Method, uri: &str) -> Result<(), Failure> {
     let params = Raw::object([("uri", &Raw::of(uri))]);
     let asking = instance.wire().request(method, &params);
-    timeout(PATIENCE, asking).await.unwrap_or_else(|_| Err(Failure::Died("it does not answer".into()))).map(drop)
+    let silent = |_| Err(Failure::Died { reason: "it does not answer".into(), written: true });
+    timeout(PATIENCE, asking).await.unwrap_or_else(silent).map(drop)
 }
 
 async fn listen(server: &str, audience: &Audience, following: &mut Following, instance: &Instance, told: &mut Told) {

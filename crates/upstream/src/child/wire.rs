@@ -113,7 +113,7 @@ fn response(id: &Id, answer: &Result<Raw, ErrorObject>) -> bytes::Bytes {
 }
 
 fn closed(_: Closed) -> Failure {
-    Failure::Died("it takes no more input".into())
+    Failure::Died { reason: "it takes no more input".into(), written: false }
 }
 
 /// One request. See the module.
@@ -155,7 +155,12 @@ impl Ticket {
     pub(super) async fn answer(&mut self) -> Outcome {
         let outcome = (&mut self.answer).await;
         self.settled = true;
-        outcome.unwrap_or_else(|_| Err(closed(Closed)))
+        let mut outcome = outcome.unwrap_or_else(|_| Err(closed(Closed)));
+        if let Err(Failure::Died { written, .. }) = &mut outcome {
+            // The table knows only of what the task wrote.
+            *written |= self.written;
+        }
+        outcome
     }
 
     /// The answer, if it is there already.
