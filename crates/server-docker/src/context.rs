@@ -177,7 +177,9 @@ impl Context {
         let real = file.canonicalize();
         let real = real.map_err(|_| Fault::new(format!("dockerfile: there is no {dockerfile:?} in {shown}.")))?;
         let inside = real.strip_prefix(&folder).map_err(|_| {
-            Fault::new(format!("dockerfile: {dockerfile:?} leads out of {shown}; it must lie in the folder that is built from."))
+            Fault::new(format!(
+                "dockerfile: {dockerfile:?} leads out of {shown}; it must lie in the folder that is built from."
+            ))
         })?;
         if !real.is_file() {
             return Err(Fault::new(format!("dockerfile: {dockerfile:?} is no file.")));
@@ -256,10 +258,9 @@ struct Pipe {
 
 impl Write for Pipe {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.left = self
-            .left
-            .checked_sub(bytes.len() as u64)
-            .ok_or_else(|| io::Error::other("the folder is larger than the settings allow; name what is not needed in .dockerignore"))?;
+        self.left = self.left.checked_sub(bytes.len() as u64).ok_or_else(|| {
+            io::Error::other("the folder is larger than the settings allow; name what is not needed in .dockerignore")
+        })?;
         self.buffer.extend_from_slice(bytes);
         if self.buffer.len() >= CHUNK {
             self.flush()?;
@@ -276,7 +277,6 @@ impl Write for Pipe {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,7 +286,8 @@ mod tests {
     #[test]
     fn the_last_rule_that_matches_decides() {
         let text = "# comment\n*.log\n!keep.log\nnode_modules\n**/*.tmp\n/build\nsecret?\ndata/[a-c]*\n";
-        for out in ["a.log", "node_modules", "node_modules/x/y", "a/b/c.tmp", "c.tmp", "build/x", "secret1", "data/abc"] {
+        for out in ["a.log", "node_modules", "node_modules/x/y", "a/b/c.tmp", "c.tmp", "build/x", "secret1", "data/abc"]
+        {
             assert!(ignore_matches(text, out), "{out}");
         }
         for stays in ["keep.log", "src/a.log", "builder", "secret", "secret12", "data/xyz", "src/node_modules"] {
@@ -307,7 +308,11 @@ mod tests {
         }
         sending.join().unwrap();
         let mut archive = tar::Archive::new(bytes.as_slice());
-        archive.entries().unwrap().map(|e| e.unwrap().path().unwrap().to_string_lossy().trim_end_matches('/').to_owned()).collect()
+        archive
+            .entries()
+            .unwrap()
+            .map(|e| e.unwrap().path().unwrap().to_string_lossy().trim_end_matches('/').to_owned())
+            .collect()
     }
 
     #[test]

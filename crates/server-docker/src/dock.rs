@@ -204,12 +204,7 @@ impl Kept {
         getrandom::fill(&mut bytes).ok()?;
         let id: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         self.bytes += text.len();
-        self.all.push(KeptText {
-            id: id.clone(),
-            owner: Arc::clone(owner),
-            text: text.into(),
-            since: Instant::now(),
-        });
+        self.all.push(KeptText { id: id.clone(), owner: Arc::clone(owner), text: text.into(), since: Instant::now() });
         while self.bytes > MOST_KEPT || self.all.first().is_some_and(|first| first.since.elapsed() > KEPT_FOR) {
             let gone = self.all.remove(0);
             self.bytes -= gone.text.len();

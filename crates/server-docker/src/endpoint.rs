@@ -172,7 +172,8 @@ fn is_socket(path: &Path) -> bool {
 
 /// The files that the `docker` command takes when `DOCKER_TLS_VERIFY` is set.
 fn tls_of_docker(env: Variable<'_>) -> TlsFiles {
-    let verify = env("DOCKER_TLS_VERIFY").is_some_and(|v| !v.is_empty() && v != "0" && !v.eq_ignore_ascii_case("false"));
+    let verify =
+        env("DOCKER_TLS_VERIFY").is_some_and(|v| !v.is_empty() && v != "0" && !v.eq_ignore_ascii_case("false"));
     let folder = env("DOCKER_CERT_PATH").filter(|path| !path.is_empty()).map(PathBuf::from);
     let folder = folder.or_else(|| Some(PathBuf::from(env("HOME")?).join(".docker")));
     match folder {

@@ -105,7 +105,8 @@ impl<'a> Ask<'a> {
 }
 
 /// What may stand in a segment of a path. A slash and a dot segment never do: names are checked before.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b':').remove(b'@');
+const SEGMENT: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b':').remove(b'@');
 
 /// A path of these segments.
 pub(crate) fn path(segments: &[&str]) -> String {

@@ -17,7 +17,9 @@ pub(crate) fn variables(given: BTreeMap<String, Scalar>) -> Result<Vec<String>, 
     }
     let one = |(name, value): (String, Scalar)| {
         if name.trim().is_empty() || name.contains(['=', '\0']) {
-            return Err(Fault::new(format!("environment: {name:?} is no name of a variable; it cannot be empty or have = in it.")));
+            return Err(Fault::new(format!(
+                "environment: {name:?} is no name of a variable; it cannot be empty or have = in it."
+            )));
         }
         let value = value.to_string();
         if value.contains('\0') || value.len() > LONGEST_VALUE {
@@ -38,10 +40,15 @@ pub(crate) fn labels(given: BTreeMap<String, Scalar>) -> Result<BTreeMap<String,
     let one = |(name, value): (String, Scalar)| {
         let value = value.to_string();
         if name.trim().is_empty() || name.contains(['=', '\0']) || name.len() > LONGEST_LABEL {
-            return Err(Fault::new(format!("labels: {:?} is no name of a label.", name.chars().take(60).collect::<String>())));
+            return Err(Fault::new(format!(
+                "labels: {:?} is no name of a label.",
+                name.chars().take(60).collect::<String>()
+            )));
         }
         if value.len() > LONGEST_LABEL || value.contains('\0') {
-            return Err(Fault::new(format!("labels: the value of {name:?} has more than {LONGEST_LABEL} bytes or a zero byte.")));
+            return Err(Fault::new(format!(
+                "labels: the value of {name:?} has more than {LONGEST_LABEL} bytes or a zero byte."
+            )));
         }
         Ok((name, value))
     };

@@ -88,7 +88,11 @@ fn hint(status: u16, message: &str) -> &'static str {
         500 if says("unauthorized") || says("denied") || says("no basic auth") => {
             "Log in to the registry first with docker_login, or check the name."
         }
-        500 if says("connection refused") || says("no such host") || says("i/o timeout") || says("deadline exceeded") => {
+        500 if says("connection refused")
+            || says("no such host")
+            || says("i/o timeout")
+            || says("deadline exceeded") =>
+        {
             "The engine cannot reach that registry; check the name, the network and the registry."
         }
         500 if says("port is already allocated") || says("address already in use") => {

@@ -55,7 +55,8 @@ mod tests {
 
     #[test]
     fn one_value_is_a_list_of_one() {
-        let given: Given = serde_json::from_str(r#"{"driver": "local", "dangling": true, "label": ["a", "b=c"]}"#).unwrap();
+        let given: Given =
+            serde_json::from_str(r#"{"driver": "local", "dangling": true, "label": ["a", "b=c"]}"#).unwrap();
         let query = Filters::read(given).unwrap().query().unwrap();
         assert_eq!(query, r#"{"dangling":["true"],"driver":["local"],"label":["a","b=c"]}"#);
         assert_eq!(Filters::read(None).unwrap().query(), None);

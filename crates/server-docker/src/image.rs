@@ -58,7 +58,9 @@ impl Image {
     pub(crate) fn with_tag(self, tag: Option<&str>) -> Result<Self, Fault> {
         let Some(tag) = tag.map(str::trim).filter(|tag| !tag.is_empty()) else { return Ok(self) };
         if !is_tag(tag) {
-            return Err(Fault::new(format!("{tag:?} is no tag; those have letters, digits, _, . and - (128 at most).")));
+            return Err(Fault::new(format!(
+                "{tag:?} is no tag; those have letters, digits, _, . and - (128 at most)."
+            )));
         }
         match (self.tag(), self.digest) {
             (Some(own), _) if own == tag => Ok(self),
@@ -146,16 +148,18 @@ fn is_component(part: &str) -> bool {
     let sound = bytes.first().copied().is_some_and(is_word) && bytes.last().copied().is_some_and(is_word);
     sound
         && bytes.iter().all(|b| is_word(*b) || matches!(b, b'.' | b'_' | b'-'))
-        && part.split(|c: char| c.is_ascii_alphanumeric()).all(|sep| {
-            matches!(sep, "" | "." | "_" | "__") || sep.bytes().all(|b| b == b'-')
-        })
+        && part
+            .split(|c: char| c.is_ascii_alphanumeric())
+            .all(|sep| matches!(sep, "" | "." | "_" | "__") || sep.bytes().all(|b| b == b'-'))
 }
 
 /// For fuzzing: what is accepted has no way out of a path, and its parts make up the whole.
 pub fn check(text: &str) {
     let Ok(image) = Image::parse(text) else { return };
     assert!(image.as_str().split('/').all(|part| !part.is_empty() && part != "." && part != ".."));
-    assert!(!image.as_str().chars().any(|c| c.is_control() || c.is_whitespace() || matches!(c, '?' | '#' | '%' | '\\')));
+    assert!(
+        !image.as_str().chars().any(|c| c.is_control() || c.is_whitespace() || matches!(c, '?' | '#' | '%' | '\\'))
+    );
     let tag = image.tag().map(|tag| format!(":{tag}")).unwrap_or_default();
     let digest = image.digest().map(|digest| format!("@{digest}")).unwrap_or_default();
     assert_eq!(format!("{}{tag}{digest}", image.repository()), image.as_str());
@@ -178,7 +182,22 @@ mod tests {
         for right in ["localhost:5000/a", "a__b/c-d--e", &digest, &"a1".repeat(32), "app:V1.2_x", "[::1]:5000/x"] {
             assert!(Image::parse(right).is_ok(), "{right}");
         }
-        for wrong in ["", "Ubuntu", "a:b:c", "a//b", "../x", "a/..", "a b", "a@sha256:xyz", "a:", "-a", "a?x", "a#b", ":tag", "a___b"] {
+        for wrong in [
+            "",
+            "Ubuntu",
+            "a:b:c",
+            "a//b",
+            "../x",
+            "a/..",
+            "a b",
+            "a@sha256:xyz",
+            "a:",
+            "-a",
+            "a?x",
+            "a#b",
+            ":tag",
+            "a___b",
+        ] {
             assert!(Image::parse(wrong).is_err(), "{wrong}");
         }
     }

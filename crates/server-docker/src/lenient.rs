@@ -95,7 +95,8 @@ mod tests {
     fn a_map_may_come_as_a_text_and_what_is_none_is_told_with_its_name() {
         let read = |json: &str| {
             let asked: Asked = serde_json::from_str(json).unwrap();
-            maybe(asked.environment, "environment").map(|m| m.into_iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>())
+            maybe(asked.environment, "environment")
+                .map(|m| m.into_iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>())
         };
         assert_eq!(read(r#"{"environment": {"A": "b", "N": 1, "T": true}}"#).unwrap(), ["A=b", "N=1", "T=true"]);
         assert_eq!(read(r#"{"environment": "{\"A\": \"b\"}"}"#).unwrap(), ["A=b"]);

@@ -13,9 +13,27 @@ use std::path::{Component, Path, PathBuf};
 /// Paths that hand over the host: the system's own folders, devices and kernel, the accounts, and what engines
 /// keep and listen on.
 const REFUSED: [&str; 21] = [
-    "/", "/proc", "/sys", "/dev", "/boot", "/etc", "/root", "/run", "/var/run", "/bin", "/sbin", "/lib", "/lib64",
-    "/usr", "/home", "/var/lib/docker", "/var/lib/containerd", "/var/lib/containers", "/var/lib/kubelet",
-    "/var/spool/cron", "/var/log",
+    "/",
+    "/proc",
+    "/sys",
+    "/dev",
+    "/boot",
+    "/etc",
+    "/root",
+    "/run",
+    "/var/run",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib64",
+    "/usr",
+    "/home",
+    "/var/lib/docker",
+    "/var/lib/containerd",
+    "/var/lib/containers",
+    "/var/lib/kubelet",
+    "/var/spool/cron",
+    "/var/log",
 ];
 
 /// Folders of the person's own that may be used although a folder around them is refused.
@@ -159,7 +177,9 @@ fn dangerous(path: &Path, engine: Option<&Host>) -> Option<String> {
     let opened = |refused: &Path| {
         OPEN_INSIDE.iter().map(Path::new).any(|open| {
             // A person's own folder is no longer the folder of all of them, what is in it may be used.
-            open.starts_with(refused) && path.starts_with(open) && path.components().count() > open.components().count() + 1
+            open.starts_with(refused)
+                && path.starts_with(open)
+                && path.components().count() > open.components().count() + 1
         })
     };
     for refused in REFUSED.iter().map(Path::new) {
@@ -194,10 +214,12 @@ fn socket(path: &Path, engine: Option<&Host>) -> Option<String> {
         return why();
     }
     use std::os::unix::fs::FileTypeExt as _;
-    if ours.file_type().is_socket() && path.file_name().is_some_and(|name| {
-        let name = name.to_string_lossy();
-        ["docker", "podman", "containerd", "crio"].iter().any(|engine| name.contains(engine))
-    }) {
+    if ours.file_type().is_socket()
+        && path.file_name().is_some_and(|name| {
+            let name = name.to_string_lossy();
+            ["docker", "podman", "containerd", "crio"].iter().any(|engine| name.contains(engine))
+        })
+    {
         return why();
     }
     None
@@ -217,13 +239,39 @@ mod tests {
     #[test]
     fn what_hands_over_the_host_is_refused_by_meaning() {
         for path in [
-            "/", "//", "/.", "/proc", "/proc/1/root", "/sys", "/dev", "/dev/sda", "/boot", "/etc", "/etc/", "/etc/passwd",
-            "/srv/../etc", "/root", "/root/x", "/var/run", "/var/run/docker.sock", "/run", "/run/docker.sock", "/var",
-            "/var/lib", "/var/lib/docker/volumes", "/usr", "/home", "/home/me/.ssh", "/srv/.aws/x", "/home/me/.kube",
+            "/",
+            "//",
+            "/.",
+            "/proc",
+            "/proc/1/root",
+            "/sys",
+            "/dev",
+            "/dev/sda",
+            "/boot",
+            "/etc",
+            "/etc/",
+            "/etc/passwd",
+            "/srv/../etc",
+            "/root",
+            "/root/x",
+            "/var/run",
+            "/var/run/docker.sock",
+            "/run",
+            "/run/docker.sock",
+            "/var",
+            "/var/lib",
+            "/var/lib/docker/volumes",
+            "/usr",
+            "/home",
+            "/home/me/.ssh",
+            "/srv/.aws/x",
+            "/home/me/.kube",
         ] {
             assert!(verdict(NONE, path).is_err(), "{path}");
         }
-        for path in ["/etcetera", "/root2", "/srv/data", "/home/a..b/work", "/home/me/project", "/opt/devices", "/srv/etc"] {
+        for path in
+            ["/etcetera", "/root2", "/srv/data", "/home/a..b/work", "/home/me/project", "/opt/devices", "/srv/etc"]
+        {
             assert!(verdict(NONE, path).is_ok(), "{path}: {:?}", verdict(NONE, path));
         }
         for path in ["", "relative", "./x", "~/x", "C:\\Users", "/a\0b"] {

@@ -166,8 +166,20 @@ pub(crate) struct Body {
 
 /// Capabilities that containers have by themselves: they may be named.
 const DEFAULT_CAPS: [&str; 14] = [
-    "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "NET_RAW",
-    "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "NET_BIND_SERVICE",
+    "NET_RAW",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
 ];
 
 /// Log drivers that keep what they are given on this machine.
@@ -229,7 +241,10 @@ pub(crate) async fn body(dock: &Dock, given: Create) -> Result<Body, Fault> {
     host.insert("Tmpfs".into(), json!(tmpfs(maybe(more.tmpfs, "tmpfs")?)?));
     host.insert("Ulimits".into(), json!(ulimits(maybe(more.ulimits, "ulimits")?)?));
     let sysctls: BTreeMap<String, Scalar> = maybe(more.sysctls, "sysctls")?;
-    host.insert("Sysctls".into(), sysctls.into_iter().map(|(k, v)| (k, v.to_string().into())).collect::<Map<_, _>>().into());
+    host.insert(
+        "Sysctls".into(),
+        sysctls.into_iter().map(|(k, v)| (k, v.to_string().into())).collect::<Map<_, _>>().into(),
+    );
     put(&mut host, "DeviceRequests", more.gpus.map(gpus).transpose()?);
     put(&mut host, "LogConfig", log(safety, more.log_driver, maybe(more.log_options, "log_options")?)?);
 
@@ -250,9 +265,11 @@ pub(crate) async fn body(dock: &Dock, given: Create) -> Result<Body, Fault> {
     }
     if let Some(network) = &more.network {
         let network = namespace(safety, "network", network)?;
-        let own = !matches!(network.as_str(), "none" | "host" | "bridge" | "default") && !network.starts_with("container:");
+        let own =
+            !matches!(network.as_str(), "none" | "host" | "bridge" | "default") && !network.starts_with("container:");
         if let Some(aliases) = more.network_aliases.filter(|_| own) {
-            config.insert("NetworkingConfig".into(), json!({ "EndpointsConfig": { &network: { "Aliases": aliases } } }));
+            config
+                .insert("NetworkingConfig".into(), json!({ "EndpointsConfig": { &network: { "Aliases": aliases } } }));
         }
         host.insert("NetworkMode".into(), json!(network));
     }
@@ -314,7 +331,8 @@ pub(crate) fn devices(safety: &Safety, given: Vec<String>) -> Result<Value, Faul
         let target = parts.next().unwrap_or(source);
         let rights = parts.next().unwrap_or("rwm");
         // By where it leads: a link in an allowed place is no way around.
-        let real = std::fs::canonicalize(source).map_or_else(|_| source.to_owned(), |p| p.to_string_lossy().into_owned());
+        let real =
+            std::fs::canonicalize(source).map_or_else(|_| source.to_owned(), |p| p.to_string_lossy().into_owned());
         if !safety.allows(&format!("device:{real}")) || parts.next().is_some() {
             return Err(opens(&format!("the device {source:?}"), &format!("device:{real}")));
         }
@@ -415,17 +433,13 @@ fn ulimits(given: BTreeMap<String, Scalar>) -> Result<Vec<Value>, Fault> {
 }
 
 fn gpus(given: Gpus) -> Result<Value, Fault> {
-    let request = |count: i64, ids: Vec<String>| {
-        json!([{ "Driver": "", "Count": count, "DeviceIDs": ids, "Capabilities": [["gpu"]], "Options": {} }])
-    };
+    let request = |count: i64, ids: Vec<String>| json!([{ "Driver": "", "Count": count, "DeviceIDs": ids, "Capabilities": [["gpu"]], "Options": {} }]);
     match given {
         Gpus::Count(count) => Ok(request(count.into(), Vec::new())),
         Gpus::Text(text) if text.trim() == "all" => Ok(request(-1, Vec::new())),
-        Gpus::Text(text) => text
-            .trim()
-            .parse::<u32>()
-            .map(|count| request(count.into(), Vec::new()))
-            .map_err(|_| Fault::new(format!("gpus: {text:?} is neither \"all\" nor a number; a list names single ones."))),
+        Gpus::Text(text) => text.trim().parse::<u32>().map(|count| request(count.into(), Vec::new())).map_err(|_| {
+            Fault::new(format!("gpus: {text:?} is neither \"all\" nor a number; a list names single ones."))
+        }),
         Gpus::Ids(ids) => Ok(request(0, ids)),
     }
 }

@@ -19,7 +19,7 @@ pub(crate) enum Binding {
     /// Address and port.
     Pair(String, u16),
     /// Several.
-    Several(Vec<Binding>),
+    Several(Vec<Self>),
     /// A port that the engine chooses.
     Any(()),
 }
@@ -109,7 +109,8 @@ fn host_ports(binding: &Binding, rule: Publish, into: &mut Vec<Value>) -> Result
 
 /// `8000-8010`: the engine takes a free one of them.
 fn is_range(text: &str) -> bool {
-    text.split_once('-').is_some_and(|(from, to)| matches!((number(from), number(to)), (Some(from), Some(to)) if from <= to))
+    text.split_once('-')
+        .is_some_and(|(from, to)| matches!((number(from), number(to)), (Some(from), Some(to)) if from <= to))
 }
 
 fn host(address: Option<&str>, port: &str, rule: Publish) -> Result<Value, Fault> {
@@ -139,7 +140,9 @@ pub fn check(text: &str) {
         let (number, protocol) = port.split_once('/').expect("port/protocol");
         assert!(number.parse::<u16>().is_ok_and(|n| n > 0) && ["tcp", "udp", "sctp"].contains(&protocol));
         for host in hosts.as_array().expect("a list") {
-            assert!(host["HostIp"].as_str().and_then(|ip| ip.parse::<IpAddr>().ok()).is_some_and(|ip| ip.is_loopback()));
+            assert!(
+                host["HostIp"].as_str().and_then(|ip| ip.parse::<IpAddr>().ok()).is_some_and(|ip| ip.is_loopback())
+            );
         }
     }
 }
@@ -169,8 +172,17 @@ mod tests {
     #[test]
     fn what_is_no_port_or_address_is_refused() {
         for text in [
-            r#"{"0": 80}"#, r#"{"70000": 80}"#, r#"{"80/icmp": 80}"#, r#"{"80": 0}"#, r#"{"80": "x"}"#, r#"{"80": "nohost:80"}"#,
-            r#"{"80": ["1.2.3", 80]}"#, r#"{"80": "9-8"}"#, r#"{"80": "+1"}"#, r#"{"80": ["0.0.0.0", 0]}"#, r#"{"": 1}"#,
+            r#"{"0": 80}"#,
+            r#"{"70000": 80}"#,
+            r#"{"80/icmp": 80}"#,
+            r#"{"80": 0}"#,
+            r#"{"80": "x"}"#,
+            r#"{"80": "nohost:80"}"#,
+            r#"{"80": ["1.2.3", 80]}"#,
+            r#"{"80": "9-8"}"#,
+            r#"{"80": "+1"}"#,
+            r#"{"80": ["0.0.0.0", 0]}"#,
+            r#"{"": 1}"#,
         ] {
             assert!(read(text, Publish::Any).is_err(), "{text}");
         }

@@ -22,7 +22,8 @@ struct Listed {
 }
 
 const CONTAINER: (&str, &str, bool) = ("container_id", "Container ID or name", true);
-const MAYBE_CONTAINER: (&str, &str, bool) = ("container_id", "Container ID or name; all running ones if left out", false);
+const MAYBE_CONTAINER: (&str, &str, bool) =
+    ("container_id", "Container ID or name; all running ones if left out", false);
 
 const ALL: [Listed; 5] = [
     Listed {
@@ -76,7 +77,8 @@ pub(crate) fn add(mut server: Builtin<Dock>, safety: &Safety) -> Builtin<Dock> {
         });
         server = server.prompt(Raw::of(&entry), move |dock: Arc<Dock>, arguments: Raw, call: Call| async move {
             let text = |name: &str| arguments.get_text(name).map(|t| t.trim().to_owned()).filter(|t| !t.is_empty());
-            let (container, other) = (text("container_id"), text("target_host").or_else(|| text("service_description")));
+            let (container, other) =
+                (text("container_id"), text("target_host").or_else(|| text("service_description")));
             if listed.arguments.iter().any(|(name, _, required)| *required && text(name).is_none()) {
                 return Err(Fail::Tool("container_id is needed: name a container.".into()));
             }
@@ -121,7 +123,11 @@ async fn logs(dock: &Dock, call: &Call, container: &str, lines: usize, keep: imp
                 all
             });
             let text = if dock.safety().redact { crate::redact::secrets(&text) } else { text };
-            if text.is_empty() { "(none)".to_owned() } else { dock.fenced(&format!("logs of container {container}"), &text) }
+            if text.is_empty() {
+                "(none)".to_owned()
+            } else {
+                dock.fenced(&format!("logs of container {container}"), &text)
+            }
         }
         Err(Fault::Engine(error)) => format!("(its log cannot be read: {error})"),
         Err(_) => "(its log cannot be read)".to_owned(),
@@ -167,9 +173,13 @@ async fn compose(dock: &Dock, container: Option<&str>, described: Option<String>
     if let Some(container) = container {
         let facts = Facts::of(dock, container).await?;
         parts.push(format!("One service is this container. {DATA}"));
-        let known = ["State", "Command", "Environment", "Health", "Restart", "Limits", "Rights", "Ports", "Mounts", "Networks"];
+        let known =
+            ["State", "Command", "Environment", "Health", "Restart", "Limits", "Rights", "Ports", "Mounts", "Networks"];
         parts.push(facts.fenced(dock, &known));
-        parts.push(format!("Where a value is {}, refer to a variable or a secret and never make one up.", crate::redact::HIDDEN));
+        parts.push(format!(
+            "Where a value is {}, refer to a variable or a secret and never make one up.",
+            crate::redact::HIDDEN
+        ));
     }
     if let Some(described) = described {
         parts.push(format!("What the person wants: {described}"));
@@ -185,7 +195,17 @@ async fn compose(dock: &Dock, container: Option<&str>, described: Option<String>
 
 /// Words of lines that are about the network.
 const NETWORK_WORDS: [&str; 12] = [
-    "connect", "network", "dns", "resolve", "timeout", "timed out", "refused", "unreachable", "socket", "tls", "port",
+    "connect",
+    "network",
+    "dns",
+    "resolve",
+    "timeout",
+    "timed out",
+    "refused",
+    "unreachable",
+    "socket",
+    "tls",
+    "port",
     "no route",
 ];
 

@@ -52,7 +52,9 @@ mod tests {
 
     #[test]
     fn patterns_have_stars() {
-        for (pattern, text) in [("db", "db"), ("prod-*", "prod-1"), ("*", ""), ("*-db", "a-db"), ("a*b*c", "axxbyyc"), ("a**", "ab")] {
+        for (pattern, text) in
+            [("db", "db"), ("prod-*", "prod-1"), ("*", ""), ("*-db", "a-db"), ("a*b*c", "axxbyyc"), ("a**", "ab")]
+        {
             assert!(matches(pattern, text), "{pattern} {text}");
         }
         for (pattern, text) in [("db", "db2"), ("prod-*", "pro"), ("*-db", "a-db2"), ("a*b*c", "acb"), ("", "a")] {

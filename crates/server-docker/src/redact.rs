@@ -246,8 +246,21 @@ mod tests {
     #[test]
     fn names_of_secrets_are_known_and_others_are_not() {
         for name in [
-            "DB_PASSWORD", "MYSQL_PWD", "passphrase", "API_KEY", "apikey", "GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY",
-            "AUTH", "REDIS_AUTH", "Authorization", "JWT", "PRIVATE_KEY", "PGPASSFILE_PASS", "SESSION_KEY", "SENTRY_DSN",
+            "DB_PASSWORD",
+            "MYSQL_PWD",
+            "passphrase",
+            "API_KEY",
+            "apikey",
+            "GITHUB_TOKEN",
+            "AWS_SECRET_ACCESS_KEY",
+            "AUTH",
+            "REDIS_AUTH",
+            "Authorization",
+            "JWT",
+            "PRIVATE_KEY",
+            "PGPASSFILE_PASS",
+            "SESSION_KEY",
+            "SENTRY_DSN",
         ] {
             assert!(is_secret_name(name), "{name}");
         }
@@ -273,7 +286,9 @@ mod tests {
             let hidden = secrets(text);
             assert!(hidden.contains(HIDDEN) && !hidden.contains(gone), "{hidden}");
         }
-        for plain in ["https://example.com/a:b@c", "a sentence about tokens and passwords", "user@example.com", "12:30:00"] {
+        for plain in
+            ["https://example.com/a:b@c", "a sentence about tokens and passwords", "user@example.com", "12:30:00"]
+        {
             assert_eq!(secrets(plain), plain);
         }
     }

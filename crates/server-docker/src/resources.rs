@@ -125,11 +125,8 @@ fn shown(container: &str, now: &tools::Summary) -> String {
         megabytes(now.memory_limit_bytes),
         now.memory_percent
     );
-    let _ = writeln!(
-        text,
-        "Network: {} bytes received, {} bytes sent",
-        now.network_received_bytes, now.network_sent_bytes
-    );
+    let _ =
+        writeln!(text, "Network: {} bytes received, {} bytes sent", now.network_received_bytes, now.network_sent_bytes);
     let _ = writeln!(text, "Disk: {} bytes read, {} bytes written", now.block_read_bytes, now.block_written_bytes);
     let _ = writeln!(text, "Processes: {}", now.processes);
     text
@@ -143,7 +140,9 @@ mod tests {
     fn a_uri_names_one_container() {
         assert_eq!(parse("container://logs/web-1"), Some((Kind::Logs, "web-1")));
         assert_eq!(parse("container://stats/abc"), Some((Kind::Stats, "abc")));
-        for wrong in ["container://logs/", "container://logs/../x", "container://logs/a/b", "container://info/a", "x://logs/a"] {
+        for wrong in
+            ["container://logs/", "container://logs/../x", "container://logs/a/b", "container://info/a", "x://logs/a"]
+        {
             assert_eq!(parse(wrong), None, "{wrong}");
         }
     }

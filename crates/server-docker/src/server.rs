@@ -11,7 +11,8 @@ use arc_swap::ArcSwap;
 use mcp::builtin::Builtin;
 use mcp::watchers::Watchers;
 use mcp::{
-    About, Answer, Answering, Call, Change, Error, Interest, Method, Note, Raw, Request, Server, State, Target, Watching,
+    About, Answer, Answering, Call, Change, Error, Interest, Method, Note, Raw, Request, Server, State, Target,
+    Watching,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
@@ -49,7 +50,8 @@ pub fn server(settings: Settings) -> Arc<dyn Server> {
     let mut about = About::clone(&tools.about());
     about.state = State::Starting;
     about.reason = "looking for the engine".to_owned();
-    let server = Arc::new(DockerServer { dock, tools, about: ArcSwap::from_pointee(about), watchers: Watchers::default() });
+    let server =
+        Arc::new(DockerServer { dock, tools, about: ArcSwap::from_pointee(about), watchers: Watchers::default() });
     if let Ok(runtime) = Handle::try_current() {
         runtime.spawn(keep(Arc::downgrade(&server)));
     } else {

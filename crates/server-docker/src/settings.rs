@@ -56,6 +56,8 @@ impl Settings {
 pub struct Safety {
     /// The most harmful tools that exist. Default: moderate.
     pub tier: Tier,
+    /// Whether moderate tools exist, if the tier does not rule them out.
+    pub moderate: bool,
     /// A destructive call asks the person first. Default: yes.
     pub confirm: bool,
     /// Only these tools exist, if any are named.
@@ -91,6 +93,7 @@ impl Default for Safety {
     fn default() -> Self {
         Self {
             tier: Tier::Moderate,
+            moderate: true,
             confirm: true,
             allowed_tools: Vec::new(),
             denied_tools: Vec::new(),

@@ -22,8 +22,8 @@ mod stats;
 mod system;
 mod volumes;
 
-pub(crate) use compose::command as compose_command;
 pub use compose::check as compose_check;
+pub(crate) use compose::command as compose_command;
 pub(crate) use logs::text_of as logs_of;
 pub(crate) use stats::{Summary, snapshot};
 
@@ -133,6 +133,7 @@ impl Safety {
         });
         let named = |list: &[String]| list.iter().any(|listed| listed == name || other == Some(listed.as_str()));
         tier_of(name) <= self.tier
+            && (self.moderate || tier_of(name) != Moderate)
             && !named(&self.denied_tools)
             && (self.allowed_tools.is_empty() || named(&self.allowed_tools))
     }
@@ -209,12 +210,12 @@ impl Offer<'_> {
         let Some(server) = self.server.take_if(|_| self.safety.offers(name)) else { return };
         let tier = tier_of(name);
         let mut head = tool(name, about).tier(tier).annotations(Annotations {
-            read_only_hint: Some(tier == Tier::Safe),
-            destructive_hint: (tier != Tier::Safe).then_some(tier == Tier::Destructive),
+            read_only_hint: Some(tier == Safe),
+            destructive_hint: (tier != Safe).then_some(tier == Destructive),
             idempotent_hint: Some(manner.again),
             open_world_hint: Some(manner.open),
         });
-        if tier == Tier::Destructive {
+        if tier == Destructive {
             // It asks before it acts, and finds out anew what it would do when it is run again.
             head = head.replayable();
         }
@@ -307,7 +308,7 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), TOOLS.len());
-        assert_eq!(tier_of("docker_new_thing"), Tier::Destructive);
+        assert_eq!(tier_of("docker_new_thing"), Destructive);
     }
 
     #[test]
@@ -319,14 +320,14 @@ mod tests {
             ..Safety::default()
         };
         let count = |safety: &Safety| TOOLS.iter().filter(|(name, _)| safety.offers(name)).count();
-        let all = safety(Tier::Destructive, &[], &[]);
+        let all = safety(Destructive, &[], &[]);
         assert_eq!(count(&all), TOOLS.len());
-        assert!(!safety(Tier::Moderate, &["docker_remove_container"], &[]).offers("docker_remove_container"));
-        assert!(!safety(Tier::Safe, &[], &[]).offers("docker_start_container"));
-        let both = safety(Tier::Safe, &["docker_version"], &["docker_version"]);
+        assert!(!safety(Moderate, &["docker_remove_container"], &[]).offers("docker_remove_container"));
+        assert!(!safety(Safe, &[], &[]).offers("docker_start_container"));
+        let both = safety(Safe, &["docker_version"], &["docker_version"]);
         assert_eq!(count(&both), 0);
-        assert_eq!(count(&safety(Tier::Safe, &["docker_version"], &[])), 1);
-        let alias = safety(Tier::Destructive, &[], &["docker_system_prune"]);
+        assert_eq!(count(&safety(Safe, &["docker_version"], &[])), 1);
+        let alias = safety(Destructive, &[], &["docker_system_prune"]);
         assert!(!alias.offers("docker_prune_system"), "the other name is no way around");
     }
 }

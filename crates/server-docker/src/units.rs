@@ -61,7 +61,10 @@ mod tests {
         let read = |text: &str| bytes("mem_limit", &Scalar::Text(text.into())).ok();
         assert_eq!(read("512m"), Some(512 << 20));
         assert_eq!(read("1.5g"), Some(3 << 29));
-        assert_eq!((read("1t"), read("10"), read("2GiB"), read("6 KB")), (Some(1 << 40), Some(10), Some(2 << 30), Some(6144)));
+        assert_eq!(
+            (read("1t"), read("10"), read("2GiB"), read("6 KB")),
+            (Some(1 << 40), Some(10), Some(2 << 30), Some(6144))
+        );
         for wrong in ["", "x", "-1", "1..2g", "1x", "1e9g", "99999999t", "NaN"] {
             assert_eq!(read(wrong), None, "{wrong}");
         }

@@ -44,7 +44,10 @@ pub(crate) async fn binds(dock: &Dock, given: BTreeMap<String, Bound>) -> Result
             },
         };
         let mode = mode.unwrap_or_else(|| "rw".into());
-        if !mode.split(',').all(|word| matches!(word, "rw" | "ro" | "z" | "Z" | "nocopy" | "cached" | "delegated" | "consistent")) {
+        if !mode
+            .split(',')
+            .all(|word| matches!(word, "rw" | "ro" | "z" | "Z" | "nocopy" | "cached" | "delegated" | "consistent"))
+        {
             return Err(Fault::new(format!("volumes: {mode:?} is no mode; write rw or ro.")));
         }
         let place = lexical(&target).filter(|place| !target.contains(':') && place.parent().is_some());
@@ -77,7 +80,9 @@ async fn source_of(dock: &Dock, source: &str) -> Result<String, Fault> {
     let checked = tokio::task::spawn_blocking(move || safety.mounts().host_path(&text, host.as_ref(), local));
     let real = checked.await.map_err(|e| Fault::new(e.to_string()))??;
     let real = real.to_str().filter(|real| !real.contains(':')).map(str::to_owned);
-    real.ok_or_else(|| Fault::new(format!("volumes: {source:?} has a colon or is not UTF-8, which the engine cannot take.")))
+    real.ok_or_else(|| {
+        Fault::new(format!("volumes: {source:?} has a colon or is not UTF-8, which the engine cannot take."))
+    })
 }
 
 /// A volume that exists may stand for a path of the host, too.
@@ -116,7 +121,9 @@ pub(crate) async fn driver_options(
         return Ok(options);
     }
     if let Some(odd) = options.keys().find(|key| !matches!(key.as_str(), "type" | "o" | "device" | "size")) {
-        return Err(Fault::new(format!("driver_opts: {odd:?} is no option of the driver local; it has type, o, device and size.")));
+        return Err(Fault::new(format!(
+            "driver_opts: {odd:?} is no option of the driver local; it has type, o, device and size."
+        )));
     }
     let get = |key: &str| options.get(key).map(|value| value.trim().to_ascii_lowercase()).unwrap_or_default();
     let (kind, flags) = (get("type"), get("o"));

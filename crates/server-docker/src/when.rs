@@ -43,7 +43,8 @@ fn zoned(text: &str) -> Option<SystemTime> {
     let (plain, offset) = match full.get(19..)?.rfind(['+', '-']).map(|at| at + 19) {
         Some(at) => {
             let (hours, minutes) = full.get(at + 1..)?.split_once(':')?;
-            let minutes = hours.parse::<u64>().ok().filter(|h| *h < 24)? * 60 + minutes.parse::<u64>().ok().filter(|m| *m < 60)?;
+            let minutes = hours.parse::<u64>().ok().filter(|h| *h < 24)? * 60
+                + minutes.parse::<u64>().ok().filter(|m| *m < 60)?;
             (full.get(..at)?, Some((full.get(at..=at)? == "-", Duration::from_secs(minutes * 60))))
         }
         None => (full.as_str(), None),

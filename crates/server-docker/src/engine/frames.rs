@@ -117,7 +117,8 @@ mod tests {
     #[test]
     fn frames_are_the_same_however_they_are_cut() {
         let wire = b"\x01\0\0\0\0\0\0\x03abc\x02\0\0\0\0\0\0\x02er\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\x01d";
-        let expected = vec![(Source::Out, b"abc".to_vec()), (Source::Err, b"er".to_vec()), (Source::Out, b"d".to_vec())];
+        let expected =
+            vec![(Source::Out, b"abc".to_vec()), (Source::Err, b"er".to_vec()), (Source::Out, b"d".to_vec())];
         for cut in 0..wire.len() {
             assert_eq!(decode(&[&wire[..cut], &wire[cut..]], false), expected, "cut at {cut}");
         }
@@ -130,7 +131,8 @@ mod tests {
     fn what_is_no_frame_is_an_error_and_a_huge_length_takes_no_memory() {
         let mut decoder = Decoder { buffer: BytesMut::from(&b"no frame"[..]), plain: false, open: None };
         assert!(decoder.next().is_err());
-        let mut decoder = Decoder { buffer: BytesMut::from(&b"\x01\0\0\0\xff\xff\xff\xffab"[..]), plain: false, open: None };
+        let mut decoder =
+            Decoder { buffer: BytesMut::from(&b"\x01\0\0\0\xff\xff\xff\xffab"[..]), plain: false, open: None };
         assert_eq!(decoder.next().unwrap().unwrap().bytes, "ab");
         assert_eq!(decoder.next().unwrap(), None);
     }

@@ -35,7 +35,13 @@ pub(super) async fn render(dock: &Dock, container: Option<&str>) -> Result<Strin
         match Facts::of(dock, &name).await {
             Ok(facts) => {
                 let findings = of_container(&facts.0);
-                let _ = writeln!(found, "container {} ({}), image {}:", facts.name(), short(text(&facts.0, "Id")), plain(facts.0.pointer("/Config/Image").unwrap_or(&Value::Null)));
+                let _ = writeln!(
+                    found,
+                    "container {} ({}), image {}:",
+                    facts.name(),
+                    short(text(&facts.0, "Id")),
+                    plain(facts.0.pointer("/Config/Image").unwrap_or(&Value::Null))
+                );
                 for finding in &findings {
                     let _ = writeln!(found, "  {finding}");
                 }
@@ -70,7 +76,10 @@ fn engine(info: &Value) -> Vec<String> {
     let flag = |key: &str| info.get(key).and_then(Value::as_bool).unwrap_or_default();
     let mut found = vec![format!("version {}, kernel {}", text(info, "ServerVersion"), text(info, "KernelVersion"))];
     let checks = [
-        (!has("name=userns") && !has("name=rootless"), "2.9 no user namespaces: root in a container is root on the host"),
+        (
+            !has("name=userns") && !has("name=rootless"),
+            "2.9 no user namespaces: root in a container is root on the host",
+        ),
         (!has("name=seccomp"), "2.16 the engine has no seccomp profile"),
         (!has("name=apparmor") && !has("name=selinux"), "5.1/5.2 neither AppArmor nor SELinux is on"),
         (!flag("LiveRestoreEnabled"), "2.15 live restore is off"),
@@ -78,7 +87,12 @@ fn engine(info: &Value) -> Vec<String> {
     ];
     found.extend(checks.into_iter().filter(|(bad, _)| *bad).map(|(_, words)| words.to_owned()));
     let insecure = info.pointer("/RegistryConfig/InsecureRegistryCIDRs").and_then(Value::as_array);
-    let insecure: Vec<_> = insecure.into_iter().flatten().filter_map(Value::as_str).filter(|net| *net != "127.0.0.0/8" && *net != "::1/128").collect();
+    let insecure: Vec<_> = insecure
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .filter(|net| *net != "127.0.0.0/8" && *net != "::1/128")
+        .collect();
     if !insecure.is_empty() {
         found.push(format!("2.5 registries without TLS are trusted: {}", insecure.join(", ")));
     }
@@ -102,18 +116,31 @@ fn of_container(container: &Value) -> Vec<String> {
     let mut found: Vec<String> = [
         (matches!(user.split(':').next(), Some("" | "0" | "root")), "4.1 it runs as root"),
         (!has_health, "4.6/5.27 it has no health check"),
-        (options.contains("apparmor=unconfined") || options.contains("apparmor:unconfined"), "5.1 AppArmor is switched off"),
+        (
+            options.contains("apparmor=unconfined") || options.contains("apparmor:unconfined"),
+            "5.1 AppArmor is switched off",
+        ),
         (options.contains("label=disable") || options.contains("label:disable"), "5.2 SELinux is switched off"),
         (flag("/HostConfig/Privileged"), "5.4 it is privileged: it has the whole host"),
         (is_host("/HostConfig/NetworkMode"), "5.9 it has the host's network"),
         (number("/HostConfig/Memory") == 0, "5.11 it has no memory limit"),
-        (number("/HostConfig/CpuShares") == 0 && number("/HostConfig/NanoCpus") == 0, "5.12 it has no share or limit of processors"),
+        (
+            number("/HostConfig/CpuShares") == 0 && number("/HostConfig/NanoCpus") == 0,
+            "5.12 it has no share or limit of processors",
+        ),
         (!flag("/HostConfig/ReadonlyRootfs"), "5.13 its root file system can be written"),
-        (restart == "always" || (restart == "on-failure" && number("/HostConfig/RestartPolicy/MaximumRetryCount") > 5), "5.15 it is restarted without an end"),
+        (
+            restart == "always"
+                || (restart == "on-failure" && number("/HostConfig/RestartPolicy/MaximumRetryCount") > 5),
+            "5.15 it is restarted without an end",
+        ),
         (is_host("/HostConfig/PidMode"), "5.16 it has the host's process namespace"),
         (is_host("/HostConfig/IpcMode"), "5.17 it has the host's IPC namespace"),
         (is_host("/HostConfig/UTSMode"), "5.21 it has the host's UTS namespace"),
-        (options.contains("seccomp=unconfined") || options.contains("seccomp:unconfined"), "5.22 seccomp is switched off"),
+        (
+            options.contains("seccomp=unconfined") || options.contains("seccomp:unconfined"),
+            "5.22 seccomp is switched off",
+        ),
         (!options.contains("no-new-privileges"), "5.26 its processes may gain privileges"),
         (number("/HostConfig/PidsLimit") <= 0, "5.29 it has no limit of processes"),
         (is_host("/HostConfig/UsernsMode"), "5.31 it has the host's user namespace"),
@@ -152,7 +179,9 @@ fn of_container(container: &Value) -> Vec<String> {
     if word("/Config/Image").contains(":latest") || !word("/Config/Image").contains([':', '@']) {
         found.push("4.7/5.28 its image is not pinned to a version or digest".to_owned());
     }
-    let secret = |entry: &&str| entry.split_once('=').is_some_and(|(name, value)| redact::is_secret_name(name) && !value.is_empty());
+    let secret = |entry: &&str| {
+        entry.split_once('=').is_some_and(|(name, value)| redact::is_secret_name(name) && !value.is_empty())
+    };
     for entry in words("/Config/Env").iter().filter(|entry| secret(entry)) {
         let name = entry.split('=').next().unwrap_or_default();
         found.push(format!("4.10 a secret is in its variables: {name}"));

@@ -27,7 +27,12 @@ impl Facts {
 
     /// These parts, in one fence.
     pub(super) fn fenced(&self, dock: &Dock, parts: &[&str]) -> String {
-        let mut lines = format!("Container: {} ({})\nImage: {}\n", self.name(), short(text(&self.0, "Id")), plain(self.at("/Config/Image")));
+        let mut lines = format!(
+            "Container: {} ({})\nImage: {}\n",
+            self.name(),
+            short(text(&self.0, "Id")),
+            plain(self.at("/Config/Image"))
+        );
         for part in parts {
             self.write(part, &mut lines);
         }
@@ -37,28 +42,41 @@ impl Facts {
     fn write(&self, part: &str, out: &mut String) {
         let pointers: &[(&str, &str)] = match part {
             "State" => &[
-                ("Status", "/State/Status"), ("Exit code", "/State/ExitCode"), ("Error", "/State/Error"),
-                ("OOMKilled", "/State/OOMKilled"), ("Started", "/State/StartedAt"), ("Finished", "/State/FinishedAt"),
+                ("Status", "/State/Status"),
+                ("Exit code", "/State/ExitCode"),
+                ("Error", "/State/Error"),
+                ("OOMKilled", "/State/OOMKilled"),
+                ("Started", "/State/StartedAt"),
+                ("Finished", "/State/FinishedAt"),
                 ("Restarts", "/RestartCount"),
             ],
             "Command" => &[
-                ("Entrypoint", "/Config/Entrypoint"), ("Command", "/Config/Cmd"), ("Working directory", "/Config/WorkingDir"),
+                ("Entrypoint", "/Config/Entrypoint"),
+                ("Command", "/Config/Cmd"),
+                ("Working directory", "/Config/WorkingDir"),
                 ("User", "/Config/User"),
             ],
             "Health" => &[("Health check", "/Config/Healthcheck"), ("Health", "/State/Health/Status")],
             "Restart" => &[("Restart policy", "/HostConfig/RestartPolicy")],
             "Limits" => &[
-                ("Memory limit", "/HostConfig/Memory"), ("CPU shares", "/HostConfig/CpuShares"),
-                ("Nano CPUs", "/HostConfig/NanoCpus"), ("PIDs limit", "/HostConfig/PidsLimit"),
+                ("Memory limit", "/HostConfig/Memory"),
+                ("CPU shares", "/HostConfig/CpuShares"),
+                ("Nano CPUs", "/HostConfig/NanoCpus"),
+                ("PIDs limit", "/HostConfig/PidsLimit"),
             ],
             "Rights" => &[
-                ("Privileged", "/HostConfig/Privileged"), ("Read-only", "/HostConfig/ReadonlyRootfs"),
-                ("Capabilities added", "/HostConfig/CapAdd"), ("Capabilities dropped", "/HostConfig/CapDrop"),
-                ("Security options", "/HostConfig/SecurityOpt"), ("User", "/Config/User"),
+                ("Privileged", "/HostConfig/Privileged"),
+                ("Read-only", "/HostConfig/ReadonlyRootfs"),
+                ("Capabilities added", "/HostConfig/CapAdd"),
+                ("Capabilities dropped", "/HostConfig/CapDrop"),
+                ("Security options", "/HostConfig/SecurityOpt"),
+                ("User", "/Config/User"),
             ],
             "Ports" => &[("Published ports", "/HostConfig/PortBindings"), ("Exposed ports", "/Config/ExposedPorts")],
             "Names" => &[
-                ("Host name", "/Config/Hostname"), ("DNS", "/HostConfig/Dns"), ("Extra hosts", "/HostConfig/ExtraHosts"),
+                ("Host name", "/Config/Hostname"),
+                ("DNS", "/HostConfig/Dns"),
+                ("Extra hosts", "/HostConfig/ExtraHosts"),
                 ("Network mode", "/HostConfig/NetworkMode"),
             ],
             _ => &[],
@@ -75,9 +93,15 @@ impl Facts {
             }
             "Mounts" => {
                 for mount in items(&self.0, "Mounts").iter().take(MOST) {
-                    let source = if text(mount, "Name").is_empty() { text(mount, "Source") } else { text(mount, "Name") };
+                    let source =
+                        if text(mount, "Name").is_empty() { text(mount, "Source") } else { text(mount, "Name") };
                     let mode = if mount.get("RW").and_then(Value::as_bool) == Some(false) { "ro" } else { "rw" };
-                    let _ = writeln!(out, "Mount: {} {source} at {} ({mode})", text(mount, "Type"), text(mount, "Destination"));
+                    let _ = writeln!(
+                        out,
+                        "Mount: {} {source} at {} ({mode})",
+                        text(mount, "Type"),
+                        text(mount, "Destination")
+                    );
                 }
             }
             "Networks" => {

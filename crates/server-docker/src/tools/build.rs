@@ -120,7 +120,8 @@ async fn run(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Bui
         let arguments: BTreeMap<String, Scalar> = maybe(asked.buildargs, "buildargs")?;
         let arguments: BTreeMap<_, _> = arguments.into_iter().map(|(k, v)| (k, v.to_string())).collect();
         let labels = crate::environment::labels(maybe(asked.labels, "labels")?)?;
-        let network = asked.network.as_deref().map(|network| crate::options::namespace(dock.safety(), "network", network));
+        let network =
+            asked.network.as_deref().map(|network| crate::options::namespace(dock.safety(), "network", network));
         let json = |map: &BTreeMap<String, String>| serde_json::to_string(map).unwrap_or_default();
         let (to, from) = mpsc::channel(4);
         let ask = Ask::post("/build")
@@ -203,8 +204,8 @@ async fn follow(dock: &Dock, ask: Ask<'_>, call: &Call) -> Result<(Option<String
             continue;
         }
         if let Some(fault) = pull::failed(&line) {
-            let reason = mcp::builtin::Fail::from(fault);
-            let mcp::builtin::Fail::Tool(reason) = reason else { return Err(Fault::new("the build failed.")) };
+            let reason = Fail::from(fault);
+            let Fail::Tool(reason) = reason else { return Err(Fault::new("the build failed.")) };
             let newest: Vec<_> = said.all.iter().rev().take(20).rev().cloned().collect();
             return Err(Fault::new(format!(
                 "the build failed: {reason}\nIts last lines:\n{}",

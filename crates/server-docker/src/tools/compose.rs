@@ -59,13 +59,21 @@ pub(crate) fn command() -> Option<&'static Compose> {
 /// Whether the plugin lies where the docker command looks for it: asking the command takes a while.
 fn plugin() -> bool {
     let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".docker/cli-plugins"));
-    let system = ["/usr/local/lib/docker/cli-plugins", "/usr/local/libexec/docker/cli-plugins", "/usr/lib/docker/cli-plugins", "/usr/libexec/docker/cli-plugins"];
+    let system = [
+        "/usr/local/lib/docker/cli-plugins",
+        "/usr/local/libexec/docker/cli-plugins",
+        "/usr/lib/docker/cli-plugins",
+        "/usr/libexec/docker/cli-plugins",
+    ];
     home.into_iter().chain(system.map(PathBuf::from)).any(|folder| folder.join("docker-compose").exists())
 }
 
 fn found(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).filter(|folder| folder.is_absolute()).map(|folder| folder.join(name)).find(|file| file.is_file())
+    std::env::split_paths(&path)
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -94,7 +102,11 @@ const MOST: u64 = 8 << 20;
 async fn ready(dock: &Dock, asked: &Project, decides: bool) -> Result<Ready, Fault> {
     let compose = command().ok_or_else(|| Fault::new("there is no docker compose on this machine."))?;
     let given = files::allowed(dock, &asked.path).await?;
-    let file = if given.is_dir() { FILES.iter().map(|name| given.join(name)).find(|file| file.is_file()) } else { Some(given.clone()) };
+    let file = if given.is_dir() {
+        FILES.iter().map(|name| given.join(name)).find(|file| file.is_file())
+    } else {
+        Some(given.clone())
+    };
     let file = file.filter(|file| file.is_file());
     let file = file.ok_or_else(|| Fault::new(format!("path: there is no compose file at {:?}.", asked.path)))?;
     // A link in an allowed folder leads where it leads.
@@ -108,11 +120,13 @@ async fn ready(dock: &Dock, asked: &Project, decides: bool) -> Result<Ready, Fau
     }
     command.arg("config");
     let (text, _) = run(command, None).await?;
-    let model: Value = serde_saphyr::from_str(&text).map_err(|e| Fault::new(format!("what Compose made of the file cannot be read: {e}.")))?;
+    let model: Value = serde_saphyr::from_str(&text)
+        .map_err(|e| Fault::new(format!("what Compose made of the file cannot be read: {e}.")))?;
     if decides {
         rules::decide(dock, &model, &folder).await?;
     }
-    let names = |key: &str| model.get(key).and_then(Value::as_object).into_iter().flat_map(|all| all.keys().cloned()).collect();
+    let names =
+        |key: &str| model.get(key).and_then(Value::as_object).into_iter().flat_map(|all| all.keys().cloned()).collect();
     Ok(Ready { compose, folder, project, text, services: names("services"), volumes: names("volumes") })
 }
 
@@ -123,7 +137,11 @@ fn project_name(given: Option<&str>, folder: &Path) -> Result<String, Fault> {
     let sound = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
         && name.len() <= 100
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'));
-    if sound { Ok(name) } else { Err(Fault::new(format!("project: {name:?} is no name; give one of lower-case letters, digits, - and _."))) }
+    if sound {
+        Ok(name)
+    } else {
+        Err(Fault::new(format!("project: {name:?} is no name; give one of lower-case letters, digits, - and _.")))
+    }
 }
 
 /// A Compose process with nothing of our environment but what it needs, for the engine we use.
@@ -132,7 +150,13 @@ async fn start(dock: &Dock, compose: &Compose, folder: &Path) -> Result<Command,
     dock.engine.api().await?;
     let host = dock.engine.host().ok_or_else(|| Fault::new("the engine is away."))?;
     let mut command = Command::new(&compose.program);
-    command.env_clear().current_dir(folder).kill_on_drop(true).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .env_clear()
+        .current_dir(folder)
+        .kill_on_drop(true)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     for name in ["PATH", "HOME", "LANG", "TMPDIR"] {
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);
@@ -209,7 +233,13 @@ async fn config(dock: Arc<Dock>, asked: Project, _call: Call) -> Result<Structur
             Err(other) => return Err(other),
         };
         let config = rules::hidden(&ready.text);
-        Ok(Structured(Config { project: ready.project, services: ready.services, volumes: ready.volumes, config, refused }))
+        Ok(Structured(Config {
+            project: ready.project,
+            services: ready.services,
+            volumes: ready.volumes,
+            config,
+            refused,
+        }))
     })
     .await
 }

@@ -18,7 +18,12 @@ use std::sync::Arc;
 
 pub(super) fn add(offer: &mut Offer<'_>) {
     offer.add("docker_inspect_container", "Get detailed information about a Docker container.", AGAIN, inspect);
-    offer.add("docker_create_container", "Create a new Docker container from an image; it is not started.", PLAIN, create);
+    offer.add(
+        "docker_create_container",
+        "Create a new Docker container from an image; it is not started.",
+        PLAIN,
+        create,
+    );
     offer.add("docker_remove_container", "Remove a Docker container.", PLAIN, remove);
 }
 
@@ -144,7 +149,8 @@ async fn remove(dock: Arc<Dock>, asked: Remove, call: Call) -> Result<Structured
         }
         let container_id = asked.container_id.clone();
         if asked.dry_run {
-            let done = Removed { container_id, removed_volumes: false, dry_run: Some(true), would_remove: Some(things) };
+            let done =
+                Removed { container_id, removed_volumes: false, dry_run: Some(true), would_remove: Some(things) };
             return Ok(Structured(done));
         }
         let running = matches!(state, "running" | "paused" | "restarting");

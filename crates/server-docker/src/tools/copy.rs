@@ -18,7 +18,12 @@ use std::io::Read as _;
 use std::sync::Arc;
 
 pub(super) fn add(offer: &mut Offer<'_>) {
-    offer.add("docker_copy_from_container", "Read a file of a container, or list a folder with all in it.", AGAIN, from);
+    offer.add(
+        "docker_copy_from_container",
+        "Read a file of a container, or list a folder with all in it.",
+        AGAIN,
+        from,
+    );
     offer.add("docker_copy_to_container", "Write a file into a container.", AGAIN, to);
     offer.add("docker_commit_container", "Make an image of a container as it is now.", PLAIN, commit);
 }
@@ -61,7 +66,9 @@ struct Entry {
 const MOST_ARCHIVE: usize = 64 << 20;
 
 fn absolute(given: &str) -> Result<&str, Fault> {
-    lexical(given).map(|_| given).ok_or_else(|| Fault::new(format!("path: {given:?} is no absolute path in the container.")))
+    lexical(given)
+        .map(|_| given)
+        .ok_or_else(|| Fault::new(format!("path: {given:?} is no absolute path in the container.")))
 }
 
 async fn from(dock: Arc<Dock>, asked: From, _call: Call) -> Result<Structured<Copied>, Fail> {
@@ -79,7 +86,8 @@ async fn from(dock: Arc<Dock>, asked: From, _call: Call) -> Result<Structured<Co
         let mut copied = read.map_err(|e| Fault::new(e.to_string()))??;
         copied.container_id.clone_from(&asked.container_id);
         copied.path.clone_from(&asked.path);
-        copied.content = copied.content.map(|text| dock.fenced(&format!("file {} of container {name}", asked.path), &text));
+        copied.content =
+            copied.content.map(|text| dock.fenced(&format!("file {} of container {name}", asked.path), &text));
         Ok(Structured(copied))
     })
     .await
@@ -184,7 +192,11 @@ async fn to(dock: Arc<Dock>, asked: To, _call: Call) -> Result<Structured<Writte
             .query("path", folder)
             .body("application/x-tar", packed);
         dock.engine.act(ask).await?;
-        Ok(Structured(Written { container_id: asked.container_id.clone(), path: asked.path.clone(), bytes: bytes.len() }))
+        Ok(Structured(Written {
+            container_id: asked.container_id.clone(),
+            path: asked.path.clone(),
+            bytes: bytes.len(),
+        }))
     })
     .await
 }

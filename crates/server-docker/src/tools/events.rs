@@ -60,7 +60,9 @@ const USUAL_PAST: &str = "1h";
 async fn run(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Events>, Fail> {
     let follow = match &asked.follow_seconds {
         None => None,
-        Some(given) => Some(units::duration("follow_seconds", given).map_err(Fail::from)?.min(dock.settings.limits.follow)),
+        Some(given) => {
+            Some(units::duration("follow_seconds", given).map_err(Fail::from)?.min(dock.settings.limits.follow))
+        }
     };
     let limit = dock.limit(Pace::Patient).map(|limit| limit + follow.unwrap_or_default());
     dock.within(limit, async {

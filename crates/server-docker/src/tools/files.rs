@@ -48,7 +48,8 @@ async fn save(dock: Arc<Dock>, asked: Save, call: Call) -> Result<Structured<Sav
         let path = allowed(&dock, &asked.path).await?;
         let failed = |e: &std::io::Error| Fault::new(format!("{:?} cannot be written: {e}.", asked.path));
         let response = dock.engine.open(Ask::get(image_path(&image, "/get")), None).await?;
-        let mut file = tokio::fs::OpenOptions::new().write(true).create_new(true).open(&path).await.map_err(|e| failed(&e))?;
+        let mut file =
+            tokio::fs::OpenOptions::new().write(true).create_new(true).open(&path).await.map_err(|e| failed(&e))?;
         let guard = Unfinished(Some(path));
         let (mut response, mut bytes, mut progress) = (response, 0, Progress::new(&call));
         loop {

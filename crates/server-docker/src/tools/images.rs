@@ -34,7 +34,8 @@ struct OfImageName {
 }
 
 async fn inspect(dock: Arc<Dock>, asked: OfImageName, call: Call) -> Result<Structured<Details>, Fail> {
-    dock.run(Pace::Quick, async { Ok(details(&dock, &call, found(&dock, &Image::parse(&asked.image_name)?).await?)) }).await
+    dock.run(Pace::Quick, async { Ok(details(&dock, &call, found(&dock, &Image::parse(&asked.image_name)?).await?)) })
+        .await
 }
 
 /// What the engine says of an image.
@@ -61,7 +62,8 @@ async fn history(dock: Arc<Dock>, asked: OfImage, _call: Call) -> Result<Structu
         let image = Image::parse(&asked.image)?;
         let answer = dock.shown(dock.engine.json(Ask::get(image_path(&image, "/history"))).await?);
         let Value::Array(all) = answer else { return Err(Fault::new("the engine's history cannot be read.")) };
-        let history: Vec<_> = all.into_iter().filter_map(|layer| if let Value::Object(l) = layer { Some(l) } else { None }).collect();
+        let history: Vec<_> =
+            all.into_iter().filter_map(|layer| if let Value::Object(l) = layer { Some(l) } else { None }).collect();
         Ok(Structured(History { count: history.len(), history, notice: NOTICE }))
     })
     .await
@@ -213,7 +215,10 @@ async fn search(dock: Arc<Dock>, asked: Search, _call: Call) -> Result<Structure
             return Err(Fault::new("limit is a number from 1 to 100."));
         }
         let filters = Filters::read(asked.filters)?;
-        let ask = Ask::get("/images/search").query("term", term).query("limit", asked.limit).maybe("filters", filters.query());
+        let ask = Ask::get("/images/search")
+            .query("term", term)
+            .query("limit", asked.limit)
+            .maybe("filters", filters.query());
         let answer = dock.shown(dock.engine.json(ask).await?);
         let one = |hit: &Value| Hit {
             name: text(hit, "name").to_owned(),

@@ -261,13 +261,14 @@ async fn wait(dock: Arc<Dock>, asked: Wait, _call: Call) -> Result<Structured<Wa
         return Err(Fail::Tool("condition is not-running, next-exit or removed.".into()));
     }
     // No place is taken: it only waits.
-    let (ended, exit_code, error) = match tokio::time::timeout(patience, exit(&dock, &asked.container_id, &condition)).await {
-        Ok(result) => {
-            let (code, error) = result.map_err(Fail::from)?;
-            (true, Some(code), error)
-        }
-        Err(_) => (false, None, None),
-    };
+    let (ended, exit_code, error) =
+        match tokio::time::timeout(patience, exit(&dock, &asked.container_id, &condition)).await {
+            Ok(result) => {
+                let (code, error) = result.map_err(Fail::from)?;
+                (true, Some(code), error)
+            }
+            Err(_) => (false, None, None),
+        };
     Ok(Structured(Waited { container_id: asked.container_id, ended, exit_code, error }))
 }
 

@@ -252,7 +252,8 @@ fn page(dock: &Dock, all: Value, offset: usize, limit: Option<usize>) -> Result<
         truncated,
         original_size: truncated.then_some(total as u64),
         truncated_size: truncated.then_some(page.len() as u64),
-        message: truncated.then(|| format!("{} of {total} entries; call again with offset={next} for more.", page.len())),
+        message: truncated
+            .then(|| format!("{} of {total} entries; call again with offset={next} for more.", page.len())),
         output_id: None,
     };
     Ok((page, info))
@@ -265,5 +266,11 @@ pub(super) fn short(id: &str) -> String {
 }
 
 pub(super) fn labels(value: &Value) -> Map<String, Value> {
-    value.get("Labels").or_else(|| value.pointer("/Config/Labels")).unwrap_or(&json!({})).as_object().cloned().unwrap_or_default()
+    value
+        .get("Labels")
+        .or_else(|| value.pointer("/Config/Labels"))
+        .unwrap_or(&json!({}))
+        .as_object()
+        .cloned()
+        .unwrap_or_default()
 }

@@ -149,7 +149,8 @@ fn wanted(dock: &Dock, tail: Option<&Scalar>) -> Result<(String, Option<usize>),
         (None, most) => Some(most),
         (Some(number), most) => Some(number.min(most)),
     };
-    let asked = shown.map_or_else(|| "all".to_owned(), |lines| lines.saturating_add(u64::from(lines == most)).to_string());
+    let asked =
+        shown.map_or_else(|| "all".to_owned(), |lines| lines.saturating_add(u64::from(lines == most)).to_string());
     Ok((asked, shown.and_then(|lines| usize::try_from(lines).ok())))
 }
 
@@ -218,7 +219,8 @@ async fn fill(
             lines.push(&chunk.bytes);
             if follow.is_some() {
                 seen += chunk.bytes.iter().filter(|b| **b == b'\n').count() as u64;
-                let newest = lines.lines.back().map(|line| String::from_utf8_lossy(line).into_owned()).unwrap_or_default();
+                let newest =
+                    lines.lines.back().map(|line| String::from_utf8_lossy(line).into_owned()).unwrap_or_default();
                 progress.tell(&format!("{seen} lines; {}", newest.split_once(' ').map_or("", |(_, line)| line)));
                 if lines.lost > 0 && seen > lines.most_lines as u64 {
                     return Ok(false);

@@ -16,7 +16,7 @@ use mcp::Call;
 use mcp::builtin::{Fail, Structured};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -77,7 +77,8 @@ impl Which {
                     "until" => which.until = Some(when::seconds("filters.until", &Scalar::Text(value))?),
                     "dangling" => which.dangling = Some(matches!(value.to_ascii_lowercase().as_str(), "true" | "1")),
                     _ => {
-                        let (key, wanted) = value.split_once('=').map_or((value.as_str(), None), |(k, v)| (k, Some(v.to_owned())));
+                        let (key, wanted) =
+                            value.split_once('=').map_or((value.as_str(), None), |(k, v)| (k, Some(v.to_owned())));
                         which.labels.push((name == "label", key.to_owned(), wanted));
                     }
                 }
@@ -146,7 +147,11 @@ async fn doomed_containers(dock: &Dock, which: &Which, kept: &mut Vec<Kept>) -> 
         let labels = container.get("Labels").unwrap_or(&Value::Null);
         let stopped = matches!(text(container, "State"), "exited" | "created" | "dead" | "configured" | "stopped");
         if stopped && which.covers(labels, container.get("Created").and_then(Value::as_i64)) {
-            let names: Vec<_> = items(container, "Names").iter().filter_map(Value::as_str).map(|n| n.trim_start_matches('/').to_owned()).collect();
+            let names: Vec<_> = items(container, "Names")
+                .iter()
+                .filter_map(Value::as_str)
+                .map(|n| n.trim_start_matches('/').to_owned())
+                .collect();
             let id: String = text(container, "Id").chars().take(12).collect();
             let line = format!("container {} ({id}, {})", names.join(", "), text(container, "Status"));
             let line = crate::redact::clean(&line).into_owned();
@@ -298,11 +303,25 @@ async fn prune_images(dock: Arc<Dock>, asked: AskedReach, call: Call) -> Result<
         let lines: Vec<_> = doomed.iter().map(|d| d.line.clone()).collect();
         if asked.dry_run {
             let space_reclaimed = doomed.iter().map(|d| d.bytes).sum();
-            let done = PrunedImages { dry_run: Some(true), would_remove: Some(lines), kept, space_reclaimed, ..PrunedImages::default() };
+            let done = PrunedImages {
+                dry_run: Some(true),
+                would_remove: Some(lines),
+                kept,
+                space_reclaimed,
+                ..PrunedImages::default()
+            };
             return Ok(Structured(done));
         }
         let force = reach == Reach::All;
-        ask_person(&dock, &call, "docker_prune_images", if force { "force the removal of" } else { "remove" }, lines, asked.confirm_token.as_deref()).await?;
+        ask_person(
+            &dock,
+            &call,
+            "docker_prune_images",
+            if force { "force the removal of" } else { "remove" },
+            lines,
+            asked.confirm_token.as_deref(),
+        )
+        .await?;
         let (deleted, space_reclaimed) = end_images(&dock, &doomed, &mut kept, force || reach == Reach::Unused).await?;
         Ok(Structured(PrunedImages { deleted, space_reclaimed, kept, ..PrunedImages::default() }))
     })
@@ -358,7 +377,8 @@ impl Simple<'_> {
         let lines: Vec<_> = doomed.iter().map(|d| d.line.clone()).collect();
         if self.dry_run {
             let space_reclaimed = doomed.iter().map(|d| d.bytes).sum();
-            let done = Pruned { dry_run: Some(true), would_remove: Some(lines), kept, space_reclaimed, ..Pruned::default() };
+            let done =
+                Pruned { dry_run: Some(true), would_remove: Some(lines), kept, space_reclaimed, ..Pruned::default() };
             return Ok(Structured(done));
         }
         ask_person(dock, call, self.tool, self.what, lines, self.token).await?;
@@ -447,7 +467,8 @@ async fn doomed_cache(dock: &Dock) -> Result<Vec<Doomed>, Fault> {
     let flag = |value: &Value, key: &str| value.get(key).and_then(Value::as_bool).unwrap_or_default();
     let one = |cache: &Value| Doomed {
         id: text(cache, "ID").to_owned(),
-        line: crate::redact::clean(&format!("build cache {} ({})", text(cache, "ID"), text(cache, "Description"))).into_owned(),
+        line: crate::redact::clean(&format!("build cache {} ({})", text(cache, "ID"), text(cache, "Description")))
+            .into_owned(),
         bytes: number(cache, "/Size"),
     };
     Ok(items(&df, "BuildCache").iter().filter(|cache| !flag(cache, "InUse")).map(one).collect())
@@ -466,9 +487,15 @@ async fn prune_build_cache(dock: Arc<Dock>, asked: AskedCache, call: Call) -> Re
         let lines: Vec<_> = doomed.iter().map(|d| d.line.clone()).collect();
         if asked.dry_run {
             let space_reclaimed = doomed.iter().map(|d| d.bytes).sum();
-            return Ok(Structured(Pruned { dry_run: Some(true), would_remove: Some(lines), space_reclaimed, ..Pruned::default() }));
+            return Ok(Structured(Pruned {
+                dry_run: Some(true),
+                would_remove: Some(lines),
+                space_reclaimed,
+                ..Pruned::default()
+            }));
         }
-        ask_person(&dock, &call, "docker_prune_build_cache", "remove up to", lines, asked.confirm_token.as_deref()).await?;
+        ask_person(&dock, &call, "docker_prune_build_cache", "remove up to", lines, asked.confirm_token.as_deref())
+            .await?;
         let (deleted, space_reclaimed) = prune_cache(&dock, asked.all, &filters).await?;
         Ok(Structured(Pruned { deleted, space_reclaimed, ..Pruned::default() }))
     })
@@ -516,14 +543,21 @@ async fn prune_system(dock: Arc<Dock>, asked: AskedSystem, call: Call) -> Result
         let networks = doomed_networks(&dock, &which, &mut kept).await?;
         let reach = if asked.all { Reach::Unused } else { Reach::Dangling };
         let images = doomed_images(&dock, &which, reach, &mut kept).await?;
-        let volumes = if asked.volumes { doomed_volumes(&dock, &which, Reach::Dangling, &mut kept).await? } else { Vec::new() };
+        let volumes =
+            if asked.volumes { doomed_volumes(&dock, &which, Reach::Dangling, &mut kept).await? } else { Vec::new() };
         // Caches have no labels, so who names labels means none of them.
         let cache = if which.labels.is_empty() { doomed_cache(&dock).await.unwrap_or_default() } else { Vec::new() };
         let all = || [&containers, &networks, &images, &volumes, &cache].into_iter().flatten();
         let lines: Vec<_> = all().map(|d| d.line.clone()).collect();
         if asked.dry_run {
             let space_reclaimed = all().map(|d| d.bytes).sum();
-            let done = PrunedSystem { dry_run: Some(true), would_remove: Some(lines), kept, space_reclaimed, ..PrunedSystem::default() };
+            let done = PrunedSystem {
+                dry_run: Some(true),
+                would_remove: Some(lines),
+                kept,
+                space_reclaimed,
+                ..PrunedSystem::default()
+            };
             return Ok(Structured(done));
         }
         ask_person(&dock, &call, "docker_system_prune", "remove", lines, asked.confirm_token.as_deref()).await?;
@@ -531,9 +565,12 @@ async fn prune_system(dock: Arc<Dock>, asked: AskedSystem, call: Call) -> Result
             let bytes: u64 = gone.iter().map(|(one, _)| one.bytes).sum();
             (gone.into_iter().map(|(one, _)| one.id.clone()).collect::<Vec<_>>(), bytes)
         };
-        let (containers_deleted, a) = ids(end(&dock, &containers, &mut kept, |id| Ask::delete(path(&["containers", id]))).await?);
-        let (networks_deleted, _) = ids(end(&dock, &networks, &mut kept, |id| Ask::delete(path(&["networks", id]))).await?);
-        let (volumes_deleted, b) = ids(end(&dock, &volumes, &mut kept, |id| Ask::delete(path(&["volumes", id]))).await?);
+        let (containers_deleted, a) =
+            ids(end(&dock, &containers, &mut kept, |id| Ask::delete(path(&["containers", id]))).await?);
+        let (networks_deleted, _) =
+            ids(end(&dock, &networks, &mut kept, |id| Ask::delete(path(&["networks", id]))).await?);
+        let (volumes_deleted, b) =
+            ids(end(&dock, &volumes, &mut kept, |id| Ask::delete(path(&["volumes", id]))).await?);
         let (images_deleted, c) = end_images(&dock, &images, &mut kept, asked.all).await?;
         let (build_cache_deleted, d) = if cache.is_empty() {
             (Vec::new(), 0)
@@ -562,6 +599,7 @@ async fn prune_system(dock: Arc<Dock>, asked: AskedSystem, call: Call) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn which(filters: Value) -> Result<Which, Fault> {
         Which::read(serde_json::from_value(json!(filters)).unwrap(), &USUAL)

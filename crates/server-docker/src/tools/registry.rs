@@ -1,6 +1,6 @@
 //! Who we are at registries: told by the caller and kept in memory, or in the configuration of the `docker` command.
 
-use super::{OPEN_AGAIN, Offer, AGAIN, text};
+use super::{AGAIN, OPEN_AGAIN, Offer, text};
 use crate::dock::{Dock, Login, Pace};
 use crate::engine::Ask;
 use crate::fault::Fault;

@@ -175,7 +175,9 @@ async fn top(dock: Arc<Dock>, asked: OfContainer, _call: Call) -> Result<Structu
                 }
             }
         }
-        let words = |value: &Value| value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+        let words = |value: &Value| {
+            value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+        };
         Ok(Structured(Processes {
             container_id: asked.container_id.clone(),
             titles: words(answer.get("Titles").unwrap_or(&Value::Null)),

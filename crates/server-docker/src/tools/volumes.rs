@@ -116,7 +116,8 @@ async fn remove(dock: Arc<Dock>, asked: Remove, call: Call) -> Result<Structured
         let mut things = vec![described(&found)];
         let mut filters = Filters::default();
         filters.set("volume", name);
-        let users = dock.engine.json(Ask::get("/containers/json").flag("all", true).maybe("filters", filters.query())).await?;
+        let users =
+            dock.engine.json(Ask::get("/containers/json").flag("all", true).maybe("filters", filters.query())).await?;
         for user in users.as_array().into_iter().flatten() {
             let user = items(user, "Names").first().and_then(Value::as_str).unwrap_or_default();
             things.push(format!("it is used by {}", crate::redact::clean(user.trim_start_matches('/'))));

@@ -35,15 +35,20 @@ async fn a_container_is_created_started_looked_at_stopped_and_removed() {
     assert_eq!(made["name"], name);
     let details = me.tool("docker_inspect_container", json!({"container_id": name})).await;
     let (config, host) = (&details["details"]["Config"], &details["details"]["HostConfig"]);
-    assert_eq!((&config["User"], &config["Hostname"], &config["WorkingDir"]), (&json!("1000:1000"), &json!("box"), &json!("/tmp")));
-    assert_eq!((&host["Memory"], &host["CpuShares"], &host["ReadonlyRootfs"]), (&json!(64 << 20), &json!(512), &json!(true)));
+    assert_eq!(
+        (&config["User"], &config["Hostname"], &config["WorkingDir"]),
+        (&json!("1000:1000"), &json!("box"), &json!("/tmp"))
+    );
+    assert_eq!(
+        (&host["Memory"], &host["CpuShares"], &host["ReadonlyRootfs"]),
+        (&json!(64 << 20), &json!(512), &json!(true))
+    );
     assert_eq!(host["RestartPolicy"], json!({"Name": "on-failure", "MaximumRetryCount": 3}));
     assert_eq!(host["Ulimits"][0]["Hard"], 200);
     assert_eq!(details["details"]["State"]["Status"], "created");
 
     for _ in 0..2 {
         let started = me.tool("docker_start_container", json!({"container_id": name})).await;
-        if started["status"] != "running" { panic!("{}", engine.docker(&["logs", &name])); }
         assert_eq!(started, json!({"container_id": name, "status": "running"}), "starting what runs is no error");
     }
     let filters = json!({"label": ["kind=life"], "name": name});
@@ -60,7 +65,9 @@ async fn a_container_is_created_started_looked_at_stopped_and_removed() {
     assert_eq!(paused["status"], "paused");
     assert_eq!(me.tool("docker_pause_container", json!({"container_id": name})).await["status"], "paused");
     assert_eq!(me.tool("docker_unpause_container", json!({"container_id": name})).await["status"], "running");
-    let updated = me.tool("docker_update_container", json!({"container_id": name, "cpu_shares": 256, "restart_policy": "no"})).await;
+    let updated = me
+        .tool("docker_update_container", json!({"container_id": name, "cpu_shares": 256, "restart_policy": "no"}))
+        .await;
     assert_eq!(updated["container_id"], name);
     let other = unique("renamed");
     me.tool("docker_rename_container", json!({"container_id": name, "new_name": other})).await;
@@ -70,7 +77,10 @@ async fn a_container_is_created_started_looked_at_stopped_and_removed() {
         let stopped = me.tool("docker_stop_container", json!({"container_id": other, "timeout": 1})).await;
         assert_eq!(stopped["status"], "exited", "stopping what is stopped is no error");
     }
-    assert_eq!(me.tool("docker_restart_container", json!({"container_id": other, "timeout": 1})).await["status"], "running");
+    assert_eq!(
+        me.tool("docker_restart_container", json!({"container_id": other, "timeout": 1})).await["status"],
+        "running"
+    );
     let refused = me.fault("docker_remove_container", json!({"container_id": other})).await;
     assert!(refused.contains("Stop it first, or use force"), "{refused}");
     me.remove(&other).await;
@@ -87,7 +97,10 @@ async fn run_gives_exit_code_and_output_or_leaves_it_running() {
         arguments.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         me.tool("docker_run_container", arguments).await
     };
-    let ran = run(json!({"command": ["sh", "-c", "echo out; echo err >&2; echo $WHO; exit 3"], "environment": {"WHO": "me"}})).await;
+    let ran = run(
+        json!({"command": ["sh", "-c", "echo out; echo err >&2; echo $WHO; exit 3"], "environment": {"WHO": "me"}}),
+    )
+    .await;
     assert_eq!((&ran["exit_code"], &ran["status"]), (&json!(3), &json!("removed")));
     let lines = inside(&ran["output"]);
     let mut lines: Vec<_> = lines.lines().collect();
@@ -101,7 +114,9 @@ async fn run_gives_exit_code_and_output_or_leaves_it_running() {
     me.remove(late["container_id"].as_str().unwrap()).await;
 
     let name = unique("nowhere");
-    let failed = me.fault("docker_run_container", json!({"image": "busybox", "name": name, "command": "/no/such/program"})).await;
+    let failed = me
+        .fault("docker_run_container", json!({"image": "busybox", "name": name, "command": "/no/such/program"}))
+        .await;
     assert!(failed.contains("no such file") && failed.contains("It was not kept"), "{failed}");
     assert!(me.fault("docker_inspect_container", json!({"container_id": name})).await.contains("No such container"));
     let missing = me.fault("docker_run_container", json!({"image": "no/such:image"})).await;
@@ -129,7 +144,11 @@ async fn logs_are_cut_told_and_fetched_in_parts() {
     assert!(two.lines().count() == 2 && two.lines().all(|line| line.contains('T') && line.contains('Z')), "{two}");
     let none = me.tool("docker_container_logs", json!({"container_id": name, "since": "2030-01-01T00:00:00Z"})).await;
     assert_eq!(none["logs"], "");
-    for (wrong, word) in [(json!({"tail": "many"}), "tail"), (json!({"since": "yesterday"}), "since"), (json!({"tial": 1}), "Did you mean \"tail\"")] {
+    for (wrong, word) in [
+        (json!({"tail": "many"}), "tail"),
+        (json!({"since": "yesterday"}), "since"),
+        (json!({"tial": 1}), "Did you mean \"tail\""),
+    ] {
         let mut arguments = json!({"container_id": name});
         arguments.as_object_mut().unwrap().extend(wrong.as_object().unwrap().clone());
         let refused = me.fault("docker_container_logs", arguments).await;
@@ -149,7 +168,10 @@ async fn following_is_bounded_in_time_tells_progress_and_ends_with_its_caller() 
     let (result, asked) = me.listening("docker_container_logs", arguments, json!({})).await;
     assert!(begun.elapsed() < Duration::from_secs(20));
     assert!(result["structuredContent"]["logs"].as_str().unwrap().contains("tick 3"), "{result}");
-    assert!(result["structuredContent"]["truncation_info"]["message"].as_str().unwrap().contains("goes on"), "{result}");
+    assert!(
+        result["structuredContent"]["truncation_info"]["message"].as_str().unwrap().contains("goes on"),
+        "{result}"
+    );
     assert!(asked.progress.iter().any(|line| line.contains("tick")), "{asked:?}");
     let arguments = json!({"container_id": name, "follow": true});
     me.abandon("docker_container_logs", arguments, tokio::time::sleep(Duration::from_millis(300))).await;
@@ -182,8 +204,16 @@ async fn commands_run_with_user_folder_environment_and_a_time_limit() {
     assert!(shown.starts_with("1\n2\n") && shown.len() >= 3900, "{}", shown.len());
     assert_eq!(me.as_other("docker_output_rest", json!({"output_id": info["output_id"]})).await["isError"], true);
     let begun = Instant::now();
-    let late = me.fault("docker_exec_command", json!({"container_id": name, "command": ["sh", "-c", "echo begun; sleep 60"], "timeout": 1})).await;
-    assert!(begun.elapsed() < Duration::from_secs(20) && late.contains("begun") && late.contains("did not end"), "{late}");
+    let late = me
+        .fault(
+            "docker_exec_command",
+            json!({"container_id": name, "command": ["sh", "-c", "echo begun; sleep 60"], "timeout": 1}),
+        )
+        .await;
+    assert!(
+        begun.elapsed() < Duration::from_secs(20) && late.contains("begun") && late.contains("did not end"),
+        "{late}"
+    );
     let missing = exec(json!({"command": "no-such-program"})).await;
     assert!(missing["exit_code"] == 126 || missing["exit_code"] == 127, "{missing}");
     me.tool("docker_kill_container", json!({"container_id": name, "signal": "SIGKILL"})).await;
@@ -199,7 +229,10 @@ async fn a_container_that_ignores_sigterm_is_killed_in_time_and_its_end_is_told(
     let name = unique("stubborn");
     me.run(&name, "trap '' TERM; echo ready; while true; do sleep 0.1; done", json!({})).await;
     wait_for("the trap", async || {
-        me.tool("docker_container_logs", json!({"container_id": name})).await["logs"].as_str().unwrap().contains("ready")
+        me.tool("docker_container_logs", json!({"container_id": name})).await["logs"]
+            .as_str()
+            .unwrap()
+            .contains("ready")
     })
     .await;
     let waited = me.tool("docker_wait_container", json!({"container_id": name, "timeout": 0.5})).await;
@@ -263,9 +296,15 @@ async fn files_are_written_read_and_listed_and_changes_are_shown_and_committed()
         me.fault("docker_copy_to_container", to).await;
     }
     let repository = unique("committed");
-    let committed = me.tool("docker_commit_container", json!({"container_id": name, "repository": repository, "tag": "v1", "message": "m"})).await;
+    let committed = me
+        .tool(
+            "docker_commit_container",
+            json!({"container_id": name, "repository": repository, "tag": "v1", "message": "m"}),
+        )
+        .await;
     assert_eq!(committed["image"], format!("{repository}:v1"));
-    let ran = json!({"image": format!("{repository}:v1"), "command": "cat /data/new.txt", "detach": false, "remove": true});
+    let ran =
+        json!({"image": format!("{repository}:v1"), "command": "cat /data/new.txt", "detach": false, "remove": true});
     assert_eq!(inside(&me.tool("docker_run_container", ran).await["output"]), "héllo");
     me.remove(&name).await;
     me.tool("docker_remove_image", json!({"image": format!("{repository}:v1")})).await;

@@ -18,13 +18,67 @@ use std::path::Path;
 
 /// Keys of a service that are harmless or decided below. Others are refused: an unknown one could mean anything.
 const KNOWN: [&str; 61] = [
-    "annotations", "attach", "build", "cap_add", "cap_drop", "cgroup", "command", "configs", "container_name", "cpu_count",
-    "cpu_percent", "cpu_shares", "cpus", "cpuset", "depends_on", "deploy", "devices", "dns", "dns_opt", "dns_search",
-    "domainname", "entrypoint", "env_file", "environment", "expose", "extra_hosts", "group_add", "healthcheck", "hostname",
-    "image", "init", "ipc", "labels", "links", "logging", "mac_address", "mem_limit", "mem_reservation", "mem_swappiness",
-    "memswap_limit", "network_mode", "networks", "oom_score_adj", "pid", "pids_limit", "platform", "ports", "privileged",
-    "profiles", "pull_policy", "read_only", "restart", "scale", "secrets", "security_opt", "shm_size", "stdin_open",
-    "stop_grace_period", "stop_signal", "sysctls", "tmpfs",
+    "annotations",
+    "attach",
+    "build",
+    "cap_add",
+    "cap_drop",
+    "cgroup",
+    "command",
+    "configs",
+    "container_name",
+    "cpu_count",
+    "cpu_percent",
+    "cpu_shares",
+    "cpus",
+    "cpuset",
+    "depends_on",
+    "deploy",
+    "devices",
+    "dns",
+    "dns_opt",
+    "dns_search",
+    "domainname",
+    "entrypoint",
+    "env_file",
+    "environment",
+    "expose",
+    "extra_hosts",
+    "group_add",
+    "healthcheck",
+    "hostname",
+    "image",
+    "init",
+    "ipc",
+    "labels",
+    "links",
+    "logging",
+    "mac_address",
+    "mem_limit",
+    "mem_reservation",
+    "mem_swappiness",
+    "memswap_limit",
+    "network_mode",
+    "networks",
+    "oom_score_adj",
+    "pid",
+    "pids_limit",
+    "platform",
+    "ports",
+    "privileged",
+    "profiles",
+    "pull_policy",
+    "read_only",
+    "restart",
+    "scale",
+    "secrets",
+    "security_opt",
+    "shm_size",
+    "stdin_open",
+    "stop_grace_period",
+    "stop_signal",
+    "sysctls",
+    "tmpfs",
 ];
 const KNOWN_TOO: [&str; 8] = ["tty", "ulimits", "user", "userns_mode", "uts", "volumes", "working_dir", "isolation"];
 
@@ -61,7 +115,9 @@ pub(super) async fn decide(dock: &Dock, model: &Value, folder: &Path) -> Result<
 
 fn of(name: &str, fault: Fault) -> Fault {
     match fault {
-        Fault::Said(why) => Fault::Said(format!("{:?} in the compose file: {why}", name.chars().take(100).collect::<String>())),
+        Fault::Said(why) => {
+            Fault::Said(format!("{:?} in the compose file: {why}", name.chars().take(100).collect::<String>()))
+        }
         other => other,
     }
 }
@@ -69,16 +125,23 @@ fn of(name: &str, fault: Fault) -> Fault {
 fn words(value: Option<&Value>) -> Vec<String> {
     match value {
         Some(Value::String(word)) => vec![word.clone()],
-        Some(Value::Array(all)) => all.iter().map(|one| one.as_str().map_or_else(|| one.to_string(), str::to_owned)).collect(),
+        Some(Value::Array(all)) => {
+            all.iter().map(|one| one.as_str().map_or_else(|| one.to_string(), str::to_owned)).collect()
+        }
         _ => Vec::new(),
     }
 }
 
 /// Everything that can be decided without the engine. Gives the mounts: source and target.
 fn plain(safety: &Safety, service: &Map<String, Value>) -> Result<Vec<(String, String)>, Fault> {
-    let odd = service.keys().find(|key| !KNOWN.contains(&key.as_str()) && !KNOWN_TOO.contains(&key.as_str()) && !key.starts_with("x-"));
+    let odd = service
+        .keys()
+        .find(|key| !KNOWN.contains(&key.as_str()) && !KNOWN_TOO.contains(&key.as_str()) && !key.starts_with("x-"));
     if let Some(odd) = odd {
-        return Err(Fault::new(format!("{:?} is refused, for it is not known what it opens.", odd.chars().take(60).collect::<String>())));
+        return Err(Fault::new(format!(
+            "{:?} is refused, for it is not known what it opens.",
+            odd.chars().take(60).collect::<String>()
+        )));
     }
     let is_on = |value: &Value| !matches!(value, Value::Bool(false) | Value::Null) && value.as_str() != Some("false");
     options::privileged(safety, service.get("privileged").is_some_and(is_on))?;
@@ -87,7 +150,14 @@ fn plain(safety: &Safety, service: &Map<String, Value>) -> Result<Vec<(String, S
     let devices = service.get("devices").and_then(Value::as_array).into_iter().flatten();
     let devices = devices.map(|d| d.as_str().map_or_else(|| text(d, "source").to_owned(), str::to_owned)).collect();
     options::devices(safety, devices)?;
-    let spaces = [("pid", "pid"), ("ipc", "ipc"), ("uts", "uts"), ("userns_mode", "userns"), ("cgroup", "cgroupns"), ("network_mode", "network")];
+    let spaces = [
+        ("pid", "pid"),
+        ("ipc", "ipc"),
+        ("uts", "uts"),
+        ("userns_mode", "userns"),
+        ("cgroup", "cgroupns"),
+        ("network_mode", "network"),
+    ];
     for (key, kind) in spaces {
         let mode = service.get(key).and_then(Value::as_str).unwrap_or_default();
         // Another service's namespace is another container's.
@@ -131,11 +201,20 @@ fn ports(safety: &Safety, given: Option<&Value>) -> Result<(), Fault> {
     for port in given.and_then(Value::as_array).into_iter().flatten() {
         let (host, container) = match port {
             Value::Object(long) => {
-                let get = |key: &str| long.get(key).map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).unwrap_or_default();
+                let get = |key: &str| {
+                    long.get(key).map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).unwrap_or_default()
+                };
                 let address = get("host_ip");
                 let published = get("published");
                 let host = if address.is_empty() { published } else { format!("{address}:{published}") };
-                (host, format!("{}/{}", get("target"), Some(get("protocol")).filter(|p| !p.is_empty()).unwrap_or_else(|| "tcp".into())))
+                (
+                    host,
+                    format!(
+                        "{}/{}",
+                        get("target"),
+                        Some(get("protocol")).filter(|p| !p.is_empty()).unwrap_or_else(|| "tcp".into())
+                    ),
+                )
             }
             other => {
                 let text = other.as_str().map_or_else(|| other.to_string(), str::to_owned);
@@ -193,10 +272,14 @@ async fn top_level(dock: &Dock, kind: &str, one: &Value, folder: &Path) -> Resul
 pub(super) async fn protected(dock: &Dock, project: &str) -> Result<(), Fault> {
     let mut filters = Filters::default();
     filters.set("label", format!("com.docker.compose.project={project}"));
-    let list = dock.engine.json(Ask::get("/containers/json").flag("all", true).maybe("filters", filters.query())).await?;
+    let list =
+        dock.engine.json(Ask::get("/containers/json").flag("all", true).maybe("filters", filters.query())).await?;
     for container in list.as_array().into_iter().flatten() {
-        let names: Vec<_> = items(container, "Names").iter().filter_map(Value::as_str).map(|n| n.trim_start_matches('/')).collect();
-        if let Some(why) = protect::why(dock.safety(), names.iter().copied(), container.get("Labels").unwrap_or(&Value::Null)) {
+        let names: Vec<_> =
+            items(container, "Names").iter().filter_map(Value::as_str).map(|n| n.trim_start_matches('/')).collect();
+        if let Some(why) =
+            protect::why(dock.safety(), names.iter().copied(), container.get("Labels").unwrap_or(&Value::Null))
+        {
             return Err(Fault::new(format!("the project is not taken down, for {} stays: {why}.", names.join(", "))));
         }
     }
@@ -206,7 +289,9 @@ pub(super) async fn protected(dock: &Dock, project: &str) -> Result<(), Fault> {
 /// The file without its secrets.
 pub(super) fn hidden(text: &str) -> String {
     let line = |line: &str| match line.split_once(": ") {
-        Some((key, value)) if redact::is_secret_name(key.trim().trim_matches(['"', '\''])) && !value.trim().is_empty() => {
+        Some((key, value))
+            if redact::is_secret_name(key.trim().trim_matches(['"', '\''])) && !value.trim().is_empty() =>
+        {
             format!("{key}: {}", redact::HIDDEN)
         }
         _ => redact::variable(line),
@@ -239,10 +324,23 @@ mod tests {
     #[test]
     fn a_service_may_say_what_a_call_may_say() {
         for refused in [
-            "privileged: true", "privileged: 'true'", "cap_add: [SYS_ADMIN]", "network_mode: host", "pid: host", "ipc: host",
-            "userns_mode: host", "devices: ['/dev/sda:/dev/sda']", "devices: [{source: /dev/sda, target: /x}]",
-            "security_opt: ['seccomp:unconfined']", "cgroup_parent: /x", "volumes: ['./x:/y']", "logging: {driver: syslog}",
-            "volumes: [{type: npipe, source: /x}]", "use_api_socket: true", "volumes_from: [x]", "runtime: x",
+            "privileged: true",
+            "privileged: 'true'",
+            "cap_add: [SYS_ADMIN]",
+            "network_mode: host",
+            "pid: host",
+            "ipc: host",
+            "userns_mode: host",
+            "devices: ['/dev/sda:/dev/sda']",
+            "devices: [{source: /dev/sda, target: /x}]",
+            "security_opt: ['seccomp:unconfined']",
+            "cgroup_parent: /x",
+            "volumes: ['./x:/y']",
+            "logging: {driver: syslog}",
+            "volumes: [{type: npipe, source: /x}]",
+            "use_api_socket: true",
+            "volumes_from: [x]",
+            "runtime: x",
         ] {
             assert!(verdict(refused).is_err(), "{refused}");
         }
@@ -253,7 +351,9 @@ mod tests {
 
     #[test]
     fn a_completed_file_is_shown_without_its_secrets() {
-        let text = hidden("services:\n  a:\n    environment:\n      DB_PASSWORD: hunter2\n      NAME: x\n      URL: postgres://u:hunter2@h\n");
+        let text = hidden(
+            "services:\n  a:\n    environment:\n      DB_PASSWORD: hunter2\n      NAME: x\n      URL: postgres://u:hunter2@h\n",
+        );
         assert!(!text.contains("hunter2") && text.contains("NAME: x"), "{text}");
     }
 }

@@ -66,10 +66,18 @@ impl Engine {
         let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
         let archive = folder.path().join("busybox.tar");
         let mut tar = tar::Builder::new(std::fs::File::create(&archive).map_err(|e| e.to_string())?);
+        for (folder, mode) in [("bin/", 0o755), ("tmp/", 0o1777), ("root/", 0o700)] {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(tar::EntryType::Directory);
+            header.set_size(0);
+            header.set_mode(mode);
+            tar.append_data(&mut header, folder, std::io::empty()).map_err(|e| e.to_string())?;
+        }
         tar.append_path_with_name(busybox, "bin/busybox").map_err(|e| e.to_string())?;
         for applet in [
-            "sh", "ls", "cat", "echo", "sleep", "true", "false", "sed", "wget", "ping", "ip", "nc", "tail", "dd", "yes", "id",
-            "env", "pwd", "mkdir", "touch", "rm", "ps", "kill", "seq", "head", "printf", "httpd", "test", "mount",
+            "sh", "ls", "cat", "echo", "sleep", "true", "false", "sed", "wget", "ping", "ip", "nc", "tail", "dd",
+            "yes", "id", "env", "pwd", "mkdir", "touch", "rm", "ps", "kill", "seq", "head", "printf", "httpd", "test",
+            "mount",
         ] {
             let mut header = tar::Header::new_gnu();
             header.set_entry_type(tar::EntryType::Symlink);
@@ -77,21 +85,19 @@ impl Engine {
             header.set_mode(0o777);
             tar.append_link(&mut header, format!("bin/{applet}"), "busybox").map_err(|e| e.to_string())?;
         }
-        for folder in ["tmp/", "root/"] {
-            let mut header = tar::Header::new_gnu();
-            header.set_entry_type(tar::EntryType::Directory);
-            header.set_size(0);
-            header.set_mode(0o777);
-            tar.append_data(&mut header, folder, std::io::empty()).map_err(|e| e.to_string())?;
-        }
         tar.into_inner().map_err(|e| e.to_string())?;
-        docker(&self.socket, &["import", "--change", "CMD [\"sh\"]", archive.to_str().unwrap_or_default(), "busybox:latest"]).map(|_| ())
+        docker(
+            &self.socket,
+            &["import", "--change", "CMD [\"sh\"]", archive.to_str().unwrap_or_default(), "busybox:latest"],
+        )
+        .map(|_| ())
     }
 }
 
 /// Runs the `docker` command of this machine: another client, to make things and to look at them.
 pub fn docker(socket: &Path, arguments: &[&str]) -> Result<String, String> {
-    let program = ["/usr/bin/docker", "docker"].iter().find(|p| p.starts_with('/') && Path::new(p).exists()).unwrap_or(&"docker");
+    let program =
+        ["/usr/bin/docker", "docker"].iter().find(|p| p.starts_with('/') && Path::new(p).exists()).unwrap_or(&"docker");
     let mut command = Command::new(program);
     command.env("DOCKER_HOST", format!("unix://{}", socket.display())).env("DOCKER_BUILDKIT", "0").args(arguments);
     let output = command.stdin(Stdio::null()).output().map_err(|e| format!("docker cannot be run: {e}"))?;
