@@ -1,5 +1,7 @@
 //! What the fuzz targets check. Each function takes any bytes and panics where a promise is broken.
 
+pub mod docker;
+
 use bytes::Bytes;
 use mcp::message::{failure, notification, request, response};
 use mcp::seal::{Purpose, Sealer};
@@ -10,13 +12,17 @@ use serde_json::Value;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets by name.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 10] = [
     ("envelope", envelope),
     ("head", head),
     ("headers", headers),
     ("sse", events),
     ("sealed", sealed),
     ("child_output", child_output),
+    ("mount", docker::mount),
+    ("image", docker::image),
+    ("port", docker::port),
+    ("compose", docker::compose),
 ];
 
 /// A message that is accepted is one that other readers accept and read the same way, and composing

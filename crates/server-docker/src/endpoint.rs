@@ -82,10 +82,19 @@ impl Host {
         })
     }
 
-    /// Whether paths on this machine are paths for the engine: a socket that is not used from within a container.
-    pub(crate) fn shares_files(&self) -> bool {
-        let contained = || ["/.dockerenv", "/run/.containerenv"].iter().any(|mark| Path::new(mark).exists());
-        matches!(self, Self::Unix(_)) && !contained()
+    /// Whether paths of this process are paths for the engine.
+    ///
+    /// That is so on a socket, unless we are in a container and the engine is not: then whoever listens on it is
+    /// in no process namespace of ours, or sees other mounts.
+    pub(crate) async fn shares_files(&self) -> bool {
+        let Self::Unix(path) = self else { return false };
+        if !["/.dockerenv", "/run/.containerenv"].iter().any(|mark| Path::new(mark).exists()) {
+            return true;
+        }
+        let peer = tokio::net::UnixStream::connect(path).await.and_then(|stream| stream.peer_cred());
+        let Some(pid) = peer.ok().and_then(|peer| peer.pid()).filter(|pid| *pid > 0) else { return false };
+        let mounts = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/mnt")).ok();
+        mounts("self").is_some_and(|ours| mounts(&pid.to_string()) == Some(ours))
     }
 }
 
@@ -163,6 +172,24 @@ fn sockets(home: Option<&Path>, runtime: Option<&Path>) -> Vec<PathBuf> {
     all.push(PathBuf::from("/run/podman/podman.sock"));
     all.extend(runtime.map(|dir| dir.join("podman/podman.sock")));
     all
+}
+
+/// Whether an engine answers on a socket of this machine now. Blocks for two seconds at most.
+pub fn is_there() -> bool {
+    use std::io::{Read as _, Write as _};
+    let env = |name: &str| std::env::var(name).ok();
+    let Ok(Endpoint { host: Host::Unix(path), .. }) = Endpoint::find(None, &TlsFiles::default(), &env) else {
+        return false;
+    };
+    let asked = || {
+        let mut stream = std::os::unix::net::UnixStream::connect(path)?;
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(2)))?;
+        stream.write_all(b"GET /_ping HTTP/1.0\r\nHost: engine\r\n\r\n")?;
+        let mut head = [0; 12];
+        stream.read_exact(&mut head)?;
+        Ok::<_, std::io::Error>(head.ends_with(b" 200"))
+    };
+    asked().unwrap_or_default()
 }
 
 fn is_socket(path: &Path) -> bool {

@@ -27,7 +27,7 @@ const LARGEST: usize = 64 << 20;
 
 /// How the engine is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answering {
+pub(crate) enum Answering {
     /// Nobody looked yet.
     Unknown,
     /// It answers; what it is.
@@ -157,7 +157,7 @@ impl Engine {
 
     /// Whether the engine's files are ours.
     pub(crate) async fn shares_files(&self) -> Result<bool, EngineError> {
-        Ok(self.connection().await?.endpoint.host.shares_files())
+        Ok(self.connection().await?.shares_files)
     }
 
     /// The version of the API that is spoken, like `(1, 41)`.

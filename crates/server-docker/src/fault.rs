@@ -78,14 +78,16 @@ fn hint(status: u16, message: &str) -> &'static str {
         404 if says("network") => "docker_list_networks shows those there are.",
         404 if says("volume") => "docker_list_volumes shows those there are.",
         409 if says("already in use by container") => "Choose another name, or remove or rename that container.",
-        409 if says("volume is in use") => "Remove the containers that use it first.",
+        409 if says("volume is in use") || says("volume is being used") => "Remove the containers that use it first.",
         409 if says("is running") || says("running container") => "Stop it first, or use force.",
-        409 if says("is not running") => "Start it first with docker_start_container.",
+        409 if says("is not running") || says("running containers: container state improper") => {
+            "Start it first with docker_start_container."
+        }
         409 if says("is paused") => "Unpause it first with docker_unpause_container.",
         409 if says("conflict") => "docker_list_containers with all=true shows what uses it.",
         403 if says("active endpoints") => "Disconnect its containers first with docker_disconnect_container.",
         401 | 403 => "Log in first with docker_login, or check the name.",
-        500 if says("unauthorized") || says("denied") || says("no basic auth") => {
+        500 if says("unauthorized") || says("resource is denied") || says("access denied") || says("no basic auth") => {
             "Log in to the registry first with docker_login, or check the name."
         }
         500 if says("connection refused")

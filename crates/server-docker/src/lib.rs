@@ -38,8 +38,7 @@ mod units;
 mod volumes;
 mod when;
 
-pub use endpoint::{Host, TlsFiles};
-pub use engine::Answering as EngineState;
+pub use endpoint::{Host, TlsFiles, is_there};
 pub use server::server;
 pub use settings::{Limits, Publish, Safety, Settings, is_exception};
 pub use tools::{TOOLS, tier_of};

@@ -15,6 +15,8 @@ pub(crate) struct Connection {
     pub(crate) endpoint: Endpoint,
     pub(crate) api: (u32, u32),
     pub(crate) podman: bool,
+    /// Whether its files are ours.
+    pub(crate) shares_files: bool,
     base: String,
 }
 
@@ -26,13 +28,15 @@ impl Connection {
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("portcullis/", env!("CARGO_PKG_VERSION")));
+        // Reading the system's certificates takes longer than everything else, so only who needs them does it.
+        let plain = |builder: reqwest::ClientBuilder| builder.tls_certs_only([]);
         let (builder, base) = match &endpoint.host {
-            Host::Unix(path) => (builder.unix_socket(path.as_path()), "http://engine".to_owned()),
-            Host::Tcp { authority, tls: false } => (builder, format!("http://{authority}")),
+            Host::Unix(path) => (plain(builder).unix_socket(path.as_path()), "http://engine".to_owned()),
+            Host::Tcp { authority, tls: false } => (plain(builder), format!("http://{authority}")),
             Host::Tcp { authority, tls: true } => (secured(builder, &endpoint)?, format!("https://{authority}")),
         };
         let client = builder.build().map_err(|e| format!("the engine's client cannot be made: {e}"))?;
-        Ok(Self { client, endpoint, api: NEWEST, podman: false, base })
+        Ok(Self { client, endpoint, api: NEWEST, podman: false, shares_files: false, base })
     }
 
     /// Asks which versions the engine speaks.
@@ -44,6 +48,7 @@ impl Connection {
             return Err(EngineError::refusal(answer).await);
         }
         let header = |name: &str| answer.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        self.shares_files = host.shares_files().await;
         self.podman = header("libpod-api-version").is_some();
         let theirs = header("api-version").as_deref().and_then(version);
         self.api = theirs.map_or((1, 24), |theirs| theirs.min(NEWEST));

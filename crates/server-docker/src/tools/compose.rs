@@ -44,12 +44,8 @@ pub(crate) fn command() -> Option<&'static Compose> {
     static FOUND: OnceLock<Option<Compose>> = OnceLock::new();
     FOUND
         .get_or_init(|| {
-            let runs = |program: &Path, arguments: &[&str]| {
-                let mut command = std::process::Command::new(program);
-                command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-                command.status().is_ok_and(|status| status.success())
-            };
-            let docker = found("docker").filter(|docker| plugin() && runs(docker, &["compose", "version"]));
+            // It is not run to see: that would keep every start waiting.
+            let docker = found("docker").filter(|_| plugin());
             let docker = docker.map(|program| Compose { program, first: Some("compose") });
             docker.or_else(|| found("docker-compose").map(|program| Compose { program, first: None }))
         })
@@ -113,6 +109,12 @@ async fn ready(dock: &Dock, asked: &Project, decides: bool) -> Result<Ready, Fau
     let file = files::allowed(dock, &file.to_string_lossy()).await?;
     let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
     let project = project_name(asked.project.as_deref(), &folder)?;
+    let written = tokio::fs::read_to_string(&file)
+        .await
+        .map_err(|e| Fault::new(format!("path: the compose file cannot be read: {e}.")))?;
+    for path in rules::read_by_compose(&written)? {
+        files::allowed(dock, &folder.join(path).to_string_lossy()).await?;
+    }
     let place = [("-f", file.as_os_str()), ("--project-directory", folder.as_os_str()), ("-p", project.as_ref())];
     let mut command = start(dock, compose, &folder).await?;
     for (flag, value) in place {

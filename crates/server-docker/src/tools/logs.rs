@@ -203,6 +203,8 @@ async fn fill(
 ) -> Result<bool, Fault> {
     let found = dock.container(name).await?;
     let terminal = found.pointer("/Config/Tty").and_then(Value::as_bool).unwrap_or_default();
+    // Engines take the last lines first and then those until then, which may be none of them.
+    let tail = if until.is_some() { "all" } else { tail };
     let ask = Ask::get(path(&["containers", name, "logs"]))
         .flag("stdout", true)
         .flag("stderr", true)

@@ -33,7 +33,7 @@ async fn an_image_is_built_by_both_builders_with_progress_and_without_what_is_ig
     let builders: &[&str] = if engine.podman { &["auto"] } else { &["classic", "buildkit"] };
     for builder in builders {
         let tag = format!("{}:v1", unique("built"));
-        let arguments = json!({"path": path(&folder), "tag": tag, "buildargs": {"WHO": builder}, "builder": builder, "nocache": true, "labels": {"built": "here"}});
+        let arguments = json!({"path": path(&folder), "tag": tag, "buildargs": {"WHO": builder}, "builder": builder, "network": "none", "nocache": true, "labels": {"built": "here"}});
         let (result, asked) = me.listening("docker_build_image", arguments, json!({})).await;
         let built = &result["structuredContent"];
         assert_eq!(built["tags"], json!([tag]), "{result}");
@@ -42,7 +42,7 @@ async fn an_image_is_built_by_both_builders_with_progress_and_without_what_is_ig
                 && asked
                     .progress
                     .iter()
-                    .any(|line| line.contains("FROM") || line.contains("COPY") || line.contains("Step")),
+                    .any(|line| ["FROM", "COPY", "RUN", "Step", "STEP"].iter().any(|word| line.contains(word))),
             "{asked:?}"
         );
         let ran = json!({"image": tag, "command": "cat /list /hello", "detach": false, "remove": true});
@@ -66,7 +66,9 @@ async fn a_build_that_fails_shows_the_step_and_what_it_wrote() {
     let failing = folder(&[("Dockerfile", "FROM busybox:latest\nRUN echo about to fail; exit 7\n")]);
     let builders: &[&str] = if engine.podman { &["auto"] } else { &["classic", "buildkit"] };
     for builder in builders {
-        let failed = me.fault("docker_build_image", json!({"path": path(&failing), "builder": builder})).await;
+        let failed = me
+            .fault("docker_build_image", json!({"path": path(&failing), "builder": builder, "network": "none"}))
+            .await;
         assert!(
             failed.contains("the build failed") && failed.contains('7') && failed.contains("about to fail"),
             "{failed}"
@@ -141,11 +143,11 @@ async fn dangling_and_unused_images_are_pruned_and_protected_ones_stay() {
     for n in 0..2 {
         let folder = folder(&[("Dockerfile", &dockerfile(n))]);
         let tag = if n == 0 { keep.clone() } else { unique("unused") };
-        me.tool("docker_build_image", json!({"path": path(&folder), "tag": tag, "builder": "auto"})).await;
+        me.tool("docker_build_image", json!({"path": path(&folder), "tag": tag, "network": "none"})).await;
         tags.push(tag);
     }
     let dangling = folder(&[("Dockerfile", &dockerfile(2))]);
-    me.tool("docker_build_image", json!({"path": path(&dangling)})).await;
+    me.tool("docker_build_image", json!({"path": path(&dangling), "network": "none"})).await;
     let filters = json!({"label": format!("prune={label}")});
     let dry = me.tool("docker_prune_images", json!({"filters": filters, "dry_run": true})).await;
     assert_eq!(dry["would_remove"].as_array().unwrap().len(), 1, "{dry}");

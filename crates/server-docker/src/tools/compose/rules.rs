@@ -132,6 +132,38 @@ fn words(value: Option<&Value>) -> Vec<String> {
     }
 }
 
+/// Files that Compose itself would read because of this file, and whose lines it would show. Those that would have
+/// to be read first to know what they lead to are refused.
+pub(super) fn read_by_compose(written: &str) -> Result<Vec<String>, Fault> {
+    let model: Value =
+        serde_saphyr::from_str(written).map_err(|e| Fault::new(format!("the compose file cannot be read: {e}.")))?;
+    let refused = |what: &str| {
+        Fault::new(format!(
+            "{what} is refused: it would be read before it could be decided; write all services into one file."
+        ))
+    };
+    if model.get("include").is_some() {
+        return Err(refused("include"));
+    }
+    let mut all = Vec::new();
+    for service in model.get("services").and_then(Value::as_object).into_iter().flat_map(Map::values) {
+        if service.get("extends").is_some_and(|extends| extends.get("file").is_some()) {
+            return Err(refused("extends with a file"));
+        }
+        match service.get("env_file") {
+            Some(Value::String(path)) => all.push(path.clone()),
+            Some(Value::Array(paths)) => {
+                all.extend(paths.iter().map(|path| path.as_str().unwrap_or_else(|| text(path, "path")).to_owned()));
+            }
+            _ => {}
+        }
+    }
+    match all.iter().find(|path| path.contains('$')) {
+        Some(path) => Err(refused(&format!("env_file: {path:?} with a variable in it"))),
+        None => Ok(all),
+    }
+}
+
 /// Everything that can be decided without the engine. Gives the mounts: source and target.
 fn plain(safety: &Safety, service: &Map<String, Value>) -> Result<Vec<(String, String)>, Fault> {
     let odd = service
@@ -169,6 +201,7 @@ fn plain(safety: &Safety, service: &Map<String, Value>) -> Result<Vec<(String, S
         options::log_driver(safety, driver)?;
     }
     ports(safety, service.get("ports"))?;
+    build(safety, service.get("build"))?;
     let mut binds = Vec::new();
     for volume in service.get("volumes").and_then(Value::as_array).into_iter().flatten() {
         match volume {
@@ -229,6 +262,44 @@ fn ports(safety: &Safety, given: Option<&Value>) -> Result<(), Fault> {
         all.insert(container, Some(ports::Binding::Text(host)));
     }
     ports::publish(all, safety.publish).map(|_| ())
+}
+
+/// Keys of a build that stay within it.
+const BUILD: [&str; 14] = [
+    "context",
+    "dockerfile",
+    "dockerfile_inline",
+    "args",
+    "labels",
+    "target",
+    "cache_from",
+    "cache_to",
+    "network",
+    "shm_size",
+    "tags",
+    "platforms",
+    "no_cache",
+    "pull",
+];
+
+fn build(safety: &Safety, given: Option<&Value>) -> Result<(), Fault> {
+    let Some(Value::Object(build)) = given else { return Ok(()) };
+    if let Some(odd) = build.keys().find(|key| !BUILD.contains(&key.as_str()) && key.as_str() != "additional_contexts")
+    {
+        return Err(Fault::new(format!(
+            "{:?} of a build is refused, for it is not known what it opens.",
+            odd.chars().take(60).collect::<String>()
+        )));
+    }
+    let network = build.get("network").and_then(Value::as_str).unwrap_or_default();
+    if !network.is_empty() {
+        options::namespace(safety, "network", network)?;
+    }
+    let file = build.get("dockerfile").and_then(Value::as_str).unwrap_or_default();
+    if file.starts_with('/') || file.split('/').any(|part| part == "..") {
+        return Err(Fault::new("a Dockerfile must lie in the folder that is built from."));
+    }
+    Ok(())
 }
 
 fn build_paths(service: &Map<String, Value>) -> Vec<String> {
@@ -334,6 +405,10 @@ mod tests {
             "devices: ['/dev/sda:/dev/sda']",
             "devices: [{source: /dev/sda, target: /x}]",
             "security_opt: ['seccomp:unconfined']",
+            "build: {context: ., network: host}",
+            "build: {context: ., ssh: [default]}",
+            "build: {context: ., privileged: true}",
+            "build: {context: ., dockerfile: ../../etc/passwd}",
             "cgroup_parent: /x",
             "volumes: ['./x:/y']",
             "logging: {driver: syslog}",
@@ -347,6 +422,22 @@ mod tests {
         let fine = "image: x\ncap_add: [NET_BIND_SERVICE]\nnetwork_mode: service:db\nports: ['127.0.0.1:80:80', {target: 1, published: 2}]\nvolumes: ['/srv/x:/y:ro', 'data:/z']";
         assert_eq!(verdict(fine).unwrap().len(), 2);
         check(fine);
+    }
+
+    #[test]
+    fn what_compose_would_read_is_known_before_it_reads() {
+        let files =
+            read_by_compose("services: {a: {env_file: x.env}, b: {env_file: [y.env, {path: /etc/z}]}}").unwrap();
+        assert_eq!(files, ["x.env", "y.env", "/etc/z"]);
+        for refused in [
+            "include: [a.yml]",
+            "services: {a: {extends: {file: /x, service: b}}}",
+            "services: {a: {env_file: $HOME/x}}",
+            "a: [",
+            "services: {a: {env_file: ['${X}']}}",
+        ] {
+            assert!(read_by_compose(refused).is_err(), "{refused}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 mod caller;
 mod daemon;
 
-pub use caller::{Asked, Caller, caller};
+pub use caller::{Caller, caller};
 pub use daemon::{Daemon, Engine, docker, engine, wait_for};
 
 /// A name that no other test has.
