@@ -2,6 +2,7 @@
 
 use crate::audit::{Arguments, Audit};
 use crate::auth::Auth;
+use crate::docker::{Engine as DockerEngine, Rules as DockerRules};
 use crate::limits::{Limits, Rate};
 use crate::policy::Policy;
 use crate::secret::{HIDDEN, Secret, Text};
@@ -132,6 +133,33 @@ fn server(server: &ServerSettings) -> Json {
     Json::Object(object)
 }
 
+fn docker_engine(engine: &DockerEngine) -> Option<Json> {
+    Object::default()
+        .with("host", engine.host.as_ref().map(text))
+        .with("tls_ca", engine.tls_ca.as_deref().map(path))
+        .with("tls_cert", engine.tls_cert.as_deref().map(path))
+        .with("tls_key", engine.tls_key.as_deref().map(path))
+        .with("timeout", engine.timeout.map(|timeout| text(show_duration(timeout))))
+        .unless_empty()
+}
+
+fn docker_rules(rules: &DockerRules) -> Json {
+    let paths =
+        |all: &[std::path::PathBuf]| (!all.is_empty()).then(|| Json::List(all.iter().map(|one| path(one)).collect()));
+    Json::Object(
+        Object::default()
+            .with("confirm", Json::Bool(rules.confirm))
+            .with("allow", some_texts(&rules.allow))
+            .with("mount_allow", paths(&rules.mount_allow))
+            .with("mount_block", paths(&rules.mount_block))
+            .with("publish", text(rules.publish.word()))
+            .with("protect_labels", some_texts(&rules.protect_labels))
+            .with("protect_names", some_texts(&rules.protect_names))
+            .with("redact", Json::Bool(rules.redact))
+            .with("fence", Json::Bool(rules.fence)),
+    )
+}
+
 fn kind(kind: &ServerKind) -> Object {
     let typed = |name: &str| Object::default().with("type", text(name));
     match kind {
@@ -156,7 +184,10 @@ fn kind(kind: &ServerKind) -> Object {
                 .with("headers", secrets(headers))
         }
         ServerKind::Zim { paths } => typed("zim").with("paths", Json::List(paths.iter().map(|p| path(p)).collect())),
-        ServerKind::Docker { safety } => typed("docker").with("safety", text(safety.word())),
+        ServerKind::Docker(docker) => typed("docker")
+            .with("safety", text(docker.safety.word()))
+            .with("engine", docker_engine(&docker.engine))
+            .with("rules", docker_rules(&docker.rules)),
         ServerKind::Builtin { type_name } => typed(type_name),
     }
 }

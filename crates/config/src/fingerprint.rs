@@ -1,5 +1,6 @@
 //! Whether two servers' settings are the same, in 64 letters.
 
+use crate::docker::{Engine as DockerEngine, Rules as DockerRules};
 use crate::server::{Document, RemoteKind, ServerKind, ServerSettings};
 use crate::units::show_duration;
 use sha2::{Digest as _, Sha256};
@@ -68,6 +69,31 @@ impl Fields {
         }
     }
 
+    fn add_engine(&mut self, engine: &DockerEngine) {
+        self.add("host", engine.host.as_deref().unwrap_or_default());
+        let files = [("ca", &engine.tls_ca), ("certificate", &engine.tls_cert), ("key", &engine.tls_key)];
+        for (name, path) in files.into_iter().filter_map(|(name, path)| Some((name, path.as_deref()?))) {
+            self.add_path(name, path);
+        }
+        self.add("engine timeout", &engine.timeout.map(show_duration).unwrap_or_default());
+    }
+
+    fn add_rules(&mut self, rules: &DockerRules) {
+        self.add("confirm", word(rules.confirm));
+        self.add_all("allow", rules.allow.iter().map(String::as_str));
+        for path in &rules.mount_allow {
+            self.add_path("mount allowed", path);
+        }
+        for path in &rules.mount_block {
+            self.add_path("mount blocked", path);
+        }
+        self.add("publish", rules.publish.word());
+        self.add_all("protected label", rules.protect_labels.iter().map(String::as_str));
+        self.add_all("protected name", rules.protect_names.iter().map(String::as_str));
+        self.add("redact", word(rules.redact));
+        self.add("fence", word(rules.fence));
+    }
+
     fn add_kind(&mut self, kind: &ServerKind) {
         match kind {
             ServerKind::Child { command, args, env, cwd } => {
@@ -97,7 +123,16 @@ impl Fields {
                     self.add_path("path", path);
                 }
             }
-            ServerKind::Docker { safety } => self.add("docker", safety.word()),
+            ServerKind::Docker(docker) => {
+                self.add("docker", docker.safety.word());
+                self.add_engine(&docker.engine);
+                self.add_rules(&docker.rules);
+                self.add("own logins", word(docker.own_logins));
+                for (name, value) in &docker.variables {
+                    self.add("variable", name);
+                    self.add("value", value);
+                }
+            }
             ServerKind::Builtin { type_name } => self.add("built in", type_name),
         }
     }

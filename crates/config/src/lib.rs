@@ -18,6 +18,7 @@
 
 mod audit;
 mod auth;
+mod docker;
 mod effective;
 mod env;
 mod error;
@@ -48,6 +49,7 @@ mod url;
 
 pub use audit::{Arguments, Audit};
 pub use auth::{Auth, Credential, Token};
+pub use docker::{Docker, Engine as DockerEngine, Publish as DockerPublish, Rules as DockerRules};
 pub use env::{Env, Recorder, SystemEnv};
 pub use error::{ConfigError, Errors, Invalid, Place, Warning};
 pub use hosts::{HostPattern, HostPort, Listen, check_origin};
@@ -59,7 +61,7 @@ pub use policy::{Policy, Role};
 pub use schema::schema;
 pub use secret::{Secret, Text};
 pub use server::{Document, RemoteKind, ServerKind, ServerLimits, ServerSettings, Tier, ToolSettings};
-pub use settings::{Settings, Source, Words};
+pub use settings::{Settings, Source, Words, parse_network};
 pub use state::StateSettings;
 pub use telemetry::{Log, LogFormat, LogLevel, Metrics, Telemetry};
 pub use units::{parse_duration, parse_size};

@@ -3,6 +3,7 @@
 //! A file that was written for Claude Desktop or mcpo loads unchanged, so a key we do not know is a
 //! warning here. Inside `limits` and `tools`, which no other client has, it is an error.
 
+use crate::docker::{self, Docker};
 use crate::fingerprint::fingerprint;
 use crate::names;
 use crate::nearest::{listed, nearest};
@@ -119,10 +120,7 @@ pub enum ServerKind {
         paths: Vec<PathBuf>,
     },
     /// `"type": "docker"`: a Docker engine.
-    Docker {
-        /// The most harmful tools that exist. Default: moderate.
-        safety: Tier,
-    },
+    Docker(Box<Docker>),
     /// Any other `"type"`: the binary decides whether it has such a server built in.
     Builtin {
         /// The type, as it was written.
@@ -253,10 +251,7 @@ fn read_kind(section: &mut Section<'_>) -> Option<ServerKind> {
             }
             Some(ServerKind::Zim { paths })
         }
-        Form::Docker => {
-            let safety = section.get("safety").and_then(|item| Tier::read(&item)).unwrap_or(Tier::Moderate);
-            Some(ServerKind::Docker { safety })
-        }
+        Form::Docker => Some(ServerKind::Docker(Box::new(Docker::read(section)))),
         Form::Builtin(type_name) => Some(ServerKind::Builtin { type_name }),
     }
 }
@@ -462,7 +457,7 @@ const KEYS_OF_KINDS: [&str; 9] = ["type", "command", "args", "env", "cwd", "url"
 fn warn_of_the_rest(section: &Section<'_>) {
     for (name, line) in section.unasked() {
         let key = quoted(name);
-        if KEYS_OF_KINDS.contains(&name) || name == "safety" {
+        if KEYS_OF_KINDS.contains(&name) || docker::KEYS.contains(&name) {
             section.warn(line, format!("{key} has no effect on a server of this type"));
             continue;
         }

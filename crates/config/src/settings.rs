@@ -192,12 +192,15 @@ fn list<T>(section: &mut Section<'_>, key: &'static str, mut read: impl FnMut(&I
     section.get(key).and_then(|item| item.list_of(|item| read(&item))).unwrap_or_default()
 }
 
+/// An address or a network. The error continues a sentence that begins with the text.
+pub fn parse_network(text: &str) -> Result<IpNet, String> {
+    let network = text.parse::<IpNet>().map(|network| network.trunc());
+    let network = network.or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    network.map_err(|_| "is no address or network; write it like 10.0.0.5 or 10.0.0.0/8".to_owned())
+}
+
 fn read_network(item: &Item<'_>) -> Option<IpNet> {
-    let network = item.parse(|text| {
-        let network = text.parse::<IpNet>().map(|network| network.trunc());
-        let network = network.or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-        network.map_err(|_| "is no address or network; write it like 10.0.0.5 or 10.0.0.0/8".to_owned())
-    })?;
+    let network = item.parse(parse_network)?;
     if network.prefix_len() == 0 {
         item.warn("trusts every machine, so that callers can pretend to have any address; name the proxies alone");
     }

@@ -56,6 +56,8 @@ pub struct Settings {
     pub session_idle: Duration,
     /// How many legacy sessions there may be.
     pub most_sessions: usize,
+    /// MCP is served at `/`, too.
+    pub mcp_at_root: bool,
     /// How many connections there may be.
     pub most_connections: usize,
     /// Whether the legacy HTTP+SSE transport is served.
@@ -92,6 +94,7 @@ impl Settings {
             body_deadline: Duration::from_secs(30),
             session_idle: Duration::from_secs(30 * 60),
             most_sessions: 10_000,
+            mcp_at_root: false,
             most_connections: 10_000,
             sse: false,
             rest: None,
@@ -392,6 +395,7 @@ impl Http {
         };
         match last {
             "mcp" => Some(Place::Mcp(to)),
+            "" if settings.mcp_at_root && second.is_none() => Some(Place::Mcp(to)),
             "sse" if settings.sse => Some(Place::Sse(to)),
             "messages" if settings.sse => Some(Place::Messages(to)),
             _ => None,

@@ -1,6 +1,7 @@
 //! What the fuzz targets check. Each function takes any bytes and panics where a promise is broken.
 
 pub mod archives;
+pub mod docker;
 
 use bytes::Bytes;
 use mcp::message::{failure, notification, request, response};
@@ -12,7 +13,7 @@ use serde_json::Value;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets by name.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 13] = [
     ("envelope", envelope),
     ("head", head),
     ("headers", headers),
@@ -22,6 +23,10 @@ pub const TARGETS: [Target; 9] = [
     ("dirent", archives::dirent),
     ("cluster", archives::cluster_bytes),
     ("listing", archives::listing),
+    ("mount", docker::mount),
+    ("image", docker::image),
+    ("port", docker::port),
+    ("compose", docker::compose),
 ];
 
 /// A message that is accepted is one that other readers accept and read the same way, and composing

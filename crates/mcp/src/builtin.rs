@@ -372,6 +372,11 @@ impl<S: Send + Sync + 'static> Builtin<S> {
         self
     }
 
+    /// What its functions work on.
+    pub fn state(&self) -> Arc<S> {
+        Arc::clone(&self.state)
+    }
+
     /// The server.
     pub fn build(mut self) -> Arc<Self> {
         let traits = std::mem::take(&mut self.traits);

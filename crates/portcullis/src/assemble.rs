@@ -131,11 +131,14 @@ pub(crate) fn check(settings: &config::Settings, builtins: &Builtins) -> Result<
 fn check_kind(server: &config::ServerSettings, builtins: &Builtins) -> Result<(), String> {
     let missing = match &server.kind {
         ServerKind::Child { .. } | ServerKind::Zim { .. } => return Ok(()),
+        ServerKind::Docker(docker) => {
+            let made = crate::docker::server_settings(docker);
+            return made.map(|_| ()).map_err(|e| format!("server {:?}: {e}", server.name));
+        }
         ServerKind::Builtin { type_name } if builtins.0.contains_key(type_name.as_str()) => return Ok(()),
         ServerKind::Builtin { type_name } => type_name.as_str(),
         ServerKind::Remote { .. } => "streamable-http or sse",
         ServerKind::OpenApi { .. } => "openapi",
-        ServerKind::Docker { .. } => "docker",
     };
     Err(format!(
         "server {:?}: this version has no servers of the type {missing}; give it a `command`, or set `disabled` to true",
@@ -163,6 +166,11 @@ fn start(settings: &config::ServerSettings, means: &Means) -> Running {
             let server = server_zim::server(server_zim::Settings::of(paths.iter().cloned()));
             Running { key, server, child: None }
         }
+        ServerKind::Docker(docker) => match crate::docker::server_settings(docker) {
+            Ok(docker) => Running { key, server: server_docker::server(docker), child: None },
+            // It was checked before.
+            Err(_) => Running { key, server: Arc::new(Disabled), child: None },
+        },
         ServerKind::Builtin { type_name } => match means.builtins.0.get(type_name.as_str()) {
             Some(make) => Running { key, server: make(), child: None },
             None => Running { key, server: Arc::new(Disabled), child: None },
@@ -220,7 +228,7 @@ pub(crate) fn gate(settings: &config::Settings, running: &[(String, Running)]) -
         key: running.key.clone(),
         server: Arc::clone(&running.server),
         tools: tool_rules(server),
-        timeout: server.limits.timeout,
+        timeout: server.limits.timeout.or_else(|| longest(&server.kind)),
     });
     let tokens = settings.auth.tokens.iter().map(|token| TokenSettings {
         name: token.name.clone(),
@@ -244,6 +252,11 @@ pub(crate) fn gate(settings: &config::Settings, running: &[(String, Running)]) -
         timeout: settings.limits.timeout,
         ..gate::Settings::empty()
     }
+}
+
+/// Servers whose tools have deadlines of their own have none from us, unless somebody says so.
+fn longest(kind: &ServerKind) -> Option<Duration> {
+    matches!(kind, ServerKind::Docker(_)).then_some(crate::docker::LONGEST_CALL)
 }
 
 fn tool_rules(server: &config::ServerSettings) -> ToolRules {

@@ -2,7 +2,7 @@
 
 use crate::assemble::{self, Builtins};
 use crate::plan::{Plan, Read};
-use crate::{demo, health, house, openapi, serve, token, visit, zim};
+use crate::{demo, docker, health, house, openapi, serve, token, visit, zim};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use config::SystemEnv;
 use std::io::Write as _;
@@ -16,13 +16,14 @@ use std::path::PathBuf;
     after_help = "Examples:\n  \
         portcullis demo                                something to try, with nothing configured\n  \
         portcullis zim ~/zims                          archives for a desktop client\n  \
+        portcullis docker                              a Docker engine for a desktop client\n  \
         portcullis serve --config portcullis.jsonc     offer the servers of a file on http://127.0.0.1:8000\n  \
         portcullis serve --config portcullis.jsonc --stdio     the same servers for one desktop client\n  \
         portcullis openapi -- uvx mcp-server-time      one server as REST, as mcpo does it\n  \
         portcullis check --config portcullis.jsonc     is the file right, and what does it come to?\n  \
         portcullis tools time                          what can the server do?\n  \
         portcullis call time get_current_time timezone=UTC     try it\n\n\
-        Called by the name mcpo or openzim-mcp (a link), it is `portcullis openapi` or `portcullis zim`.\n\
+        Called by the name mcpo, openzim-mcp or mcp-docker (a link), it is that program's command.\n\
         Exit codes: 0 success, 1 a wrong setting or a failure, 2 a wrong command line."
 )]
 pub(crate) struct Command {
@@ -42,6 +43,9 @@ enum Action {
     },
     /// Offers folders of ZIM archives: what openzim-mcp does, with its flags
     Zim(zim::Flags),
+    /// Offers a Docker engine: what mcp-docker does, with its flags and variables
+    #[command(disable_version_flag = true)]
+    Docker(docker::Flags),
     /// Offers one command, or a file of servers, as REST with OpenAPI: what mcpo does, with its flags
     Openapi(Box<openapi::Flags>),
     /// Checks a settings file and prints what it comes to, secrets hidden
@@ -174,6 +178,10 @@ impl Command {
             Action::Serve(options) => serve::run(options.plan()?, builtins),
             Action::Demo { listen } => serve::run(demo::plan(listen.as_deref())?, builtins),
             Action::Zim(flags) => serve::run(zim::plan(&flags)?, builtins),
+            Action::Docker(flags) => match docker::plan(&flags)? {
+                Some(plan) => serve::run(plan, builtins),
+                None => Ok(()),
+            },
             Action::Openapi(flags) => serve::run(openapi::plan(*flags)?, builtins),
             Action::Check { schema: true, .. } => {
                 print(config::schema());

@@ -5,6 +5,7 @@
 mod assemble;
 mod command;
 mod demo;
+mod docker;
 mod follow;
 mod health;
 mod house;
@@ -43,6 +44,7 @@ fn arguments(mut given: Vec<OsString>) -> Vec<OsString> {
     let command = match name {
         Some("mcpo") => "openapi",
         Some("openzim-mcp") => "zim",
+        Some("mcp-docker") => "docker",
         _ => return given,
     };
     given.insert(1, command.into());

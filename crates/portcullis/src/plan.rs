@@ -11,6 +11,8 @@ pub(crate) struct Plan {
     source: Box<dyn Fn() -> Read + Send + Sync>,
     /// How REST is served.
     pub(crate) rest: rest::Settings,
+    /// MCP is served at `/`, too.
+    pub(crate) mcp_at_root: bool,
     /// One client on standard input and output, instead of HTTP.
     pub(crate) stdio: bool,
     /// Settings are read anew whenever one of their files changes.
@@ -54,6 +56,7 @@ impl Plan {
         Self {
             source: Box::new(source),
             rest: rest::Settings::default(),
+            mcp_at_root: false,
             stdio: false,
             follows: false,
             inheritance: Inheritance::Small,

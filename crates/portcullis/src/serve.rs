@@ -76,7 +76,11 @@ async fn over_http(plan: Plan, settings: config::Settings, builtins: Builtins) -
     })?;
     let bound = listener.local_addr().map_err(|e| e.to_string())?;
     let mut house = House::open(&settings, builtins, plan.inheritance.clone())?;
-    let http = Http::new(Arc::clone(&house.gate), assemble::http(&settings, &plan.rest, Some(bound.ip())));
+    let front = |settings: &config::Settings| front::http::Settings {
+        mcp_at_root: plan.mcp_at_root,
+        ..assemble::http(settings, &plan.rest, Some(bound.ip()))
+    };
+    let http = Http::new(Arc::clone(&house.gate), front(&settings));
     let server = front::http::serve(Arc::clone(&http), listener).map_err(|e| e.to_string())?;
     let names: Vec<&str> = settings.servers.iter().map(|s| s.name.as_str()).collect();
     tracing::info!(address = %server.address(), servers = names.join(", "), "listening on http://{}/mcp", server.address());
@@ -97,7 +101,7 @@ async fn over_http(plan: Plan, settings: config::Settings, builtins: Builtins) -
         let outcome = read().settings.and_then(|new| {
             new.check_safe_bind(&ips).map_err(|e| e.to_string())?;
             house.reload(&new)?;
-            http.reload(assemble::http(&new, &plan.rest, Some(bound.ip())));
+            http.reload(front(&new));
             Ok(new)
         });
         match outcome {

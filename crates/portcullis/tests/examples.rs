@@ -23,6 +23,7 @@ fn check(name: &str, text: &str) -> (bool, String) {
         .args(["check", "--config"])
         .arg(&file)
         .env("CI_TOKEN", "a-token-for-the-example-only")
+        .env("OPS_TOKEN", "another-token-for-the-example-only")
         .output()
         .unwrap();
     (checked.status.success(), String::from_utf8_lossy(&checked.stderr).into_owned())
@@ -33,6 +34,56 @@ fn the_example_in_toml_is_valid_too() {
     let text = include_str!("../../../docs/example.toml");
     let (is_valid, said) = check("portcullis.toml", text);
     assert!(is_valid, "{said}");
+}
+
+#[test]
+fn every_file_of_the_page_about_docker_is_served_and_offers_what_the_page_says() {
+    for (text, role, offered, absent) in [
+        (include_str!("../../../docs/docker-monitoring.jsonc"), "", "docker_list_containers", "docker_start_container"),
+        (include_str!("../../../docs/docker-desktop.jsonc"), "", "docker_remove_container", "docker_no_such_tool"),
+        (include_str!("../../../docs/docker-team.jsonc"), "CI_TOKEN", "docker_version", "docker_stop_container"),
+        (include_str!("../../../docs/docker-team.jsonc"), "OPS_TOKEN", "docker_system_prune", "docker_no_such_tool"),
+    ] {
+        let (is_valid, said) = check("portcullis.jsonc", text);
+        assert!(is_valid, "{said}");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("portcullis.jsonc");
+        std::fs::write(&file, text).unwrap();
+        let mut served = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--config"])
+            .arg(&file)
+            .current_dir(folder.path())
+            .env("CI_TOKEN", "a-token-for-the-example-only")
+            .env("OPS_TOKEN", "another-token-for-the-example-only")
+            .env("DOCKER_HOST", "unix:///nonexistent/engine.sock")
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(served.stderr.take().unwrap()).lines();
+        let _served = Process(served);
+        let said =
+            lines.find_map(|line| line.unwrap().split_once("listening on http://").map(|(_, rest)| rest.to_owned()));
+        let address = said.unwrap().split_once("/mcp").unwrap().0.to_owned();
+        std::thread::spawn(move || lines.for_each(drop));
+        let token = match role {
+            "CI_TOKEN" => "a-token-for-the-example-only",
+            "OPS_TOKEN" => "another-token-for-the-example-only",
+            _ => "",
+        };
+        let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+        let mut stream = TcpStream::connect(&address).unwrap();
+        let head = format!(
+            "POST /mcp HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nAuthorization: Bearer {token}\r\n\
+             Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let head = if token.is_empty() { head.replace("Authorization: Bearer \r\n", "") } else { head };
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let names = |name: &str| answer.contains(&format!("\"{name}\""));
+        assert!(answer.starts_with("HTTP/1.1 200") && names(offered) && !names(absent), "{offered}: {answer}");
+    }
 }
 
 #[test]

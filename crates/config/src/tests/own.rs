@@ -86,7 +86,13 @@ fn the_effective_settings_are_written_out_with_secrets_hidden() {
     },
     "docker": {
       "type": "docker",
-      "safety": "moderate"
+      "safety": "moderate",
+      "rules": {
+        "confirm": true,
+        "publish": "any",
+        "redact": true,
+        "fence": true
+      }
     },
     "time": {
       "type": "stdio",
@@ -290,7 +296,9 @@ fn types_without_command_or_url_are_built_in() {
     assert!(
         matches!(kind(r#"{"type": "zim", "paths": "zims"}"#), ServerKind::Zim { paths } if paths == [Path::new("/etc/p/zims")])
     );
-    assert!(matches!(kind(r#"{"type": "docker"}"#), ServerKind::Docker { safety: Tier::Moderate }));
+    assert!(
+        matches!(kind(r#"{"type": "docker"}"#), ServerKind::Docker(docker) if docker.safety == Tier::Moderate && docker.rules.confirm)
+    );
     assert!(matches!(kind(r#"{"type": "fixture"}"#), ServerKind::Builtin { type_name } if type_name == "fixture"));
     assert!(matches!(
         kind(r#"{"type": "openapi", "document": "https://h/openapi.json"}"#),

@@ -1,0 +1,245 @@
+//! What all tools work on: the engine, the settings, a place among the calls at work, and what is kept in
+//! memory between calls.
+
+use crate::confirm::Tickets;
+use crate::engine::{Ask, Engine, path};
+use crate::fault::Fault;
+use crate::fence;
+use crate::names;
+use crate::redact;
+use crate::settings::{Safety, Settings};
+use mcp::Call;
+use mcp::builtin::Fail;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// See the module.
+pub(crate) struct Dock {
+    pub(crate) engine: Engine,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) tickets: Tickets,
+    places: Arc<Semaphore>,
+    logins: Mutex<HashMap<(Arc<str>, String), Login>>,
+    kept: Mutex<Kept>,
+}
+
+/// Who somebody is at a registry. Only in memory.
+#[derive(Clone)]
+pub(crate) struct Login {
+    pub(crate) username: String,
+    pub(crate) password: Arc<secrecy::SecretString>,
+}
+
+/// How long a tool may take, in parts of the settings' time.
+#[derive(Clone, Copy)]
+pub(crate) enum Pace {
+    /// Asks or tells the engine something.
+    Quick,
+    /// Reads logs, runs commands, prunes: twice as long.
+    Patient,
+    /// Moves images: ten times as long.
+    Slow,
+}
+
+/// Logins that are remembered.
+const MOST_LOGINS: usize = 1000;
+
+impl Dock {
+    pub(crate) fn new(settings: Settings) -> Self {
+        let settings = Arc::new(settings);
+        Self {
+            engine: Engine::new(Arc::clone(&settings)),
+            places: Arc::new(Semaphore::new(settings.limits.concurrent.max(1))),
+            tickets: Tickets::default(),
+            logins: Mutex::default(),
+            kept: Mutex::default(),
+            settings,
+        }
+    }
+
+    pub(crate) fn safety(&self) -> &Safety {
+        &self.settings.safety
+    }
+
+    pub(crate) fn limit(&self, pace: Pace) -> Option<Duration> {
+        let times = match pace {
+            Pace::Quick => 1,
+            Pace::Patient => 2,
+            Pace::Slow => 10,
+        };
+        self.settings.limits.tool_timeout.map(|limit| limit * times)
+    }
+
+    /// A place among the calls at work; waits until there is one.
+    pub(crate) async fn place(&self) -> Result<OwnedSemaphorePermit, Fault> {
+        let place = Arc::clone(&self.places).acquire_owned();
+        place.await.map_err(|_| Fault::new("the server is stopping."))
+    }
+
+    /// Does it in a place, within the time that tools of this pace have.
+    pub(crate) async fn run<T>(&self, pace: Pace, act: impl Future<Output = Result<T, Fault>>) -> Result<T, Fail> {
+        self.within(self.limit(pace), act).await
+    }
+
+    /// Does it in a place, within this time.
+    pub(crate) async fn within<T>(
+        &self,
+        limit: Option<Duration>,
+        act: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fail> {
+        let working = async {
+            let _place = self.place().await?;
+            act.await
+        };
+        Self::timed(limit, working).await
+    }
+
+    /// Does it for a call that has a place already, within the time that tools of this pace have.
+    pub(crate) async fn run_without_place<T>(
+        &self,
+        pace: Pace,
+        act: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fail> {
+        Self::timed(self.limit(pace), act).await
+    }
+
+    async fn timed<T>(limit: Option<Duration>, act: impl Future<Output = Result<T, Fault>>) -> Result<T, Fail> {
+        let done = match limit {
+            None => act.await,
+            Some(limit) => tokio::time::timeout(limit, act).await.unwrap_or_else(|_| {
+                Err(Fault::new(format!(
+                    "this took longer than {} s and was given up; ask for less, or let the operator raise \
+                     SAFETY_DEFAULT_TOOL_TIMEOUT.",
+                    limit.as_secs()
+                )))
+            }),
+        };
+        done.map_err(Fail::from)
+    }
+
+    /// What the engine says of a container.
+    pub(crate) async fn container(&self, given: &str) -> Result<Value, Fault> {
+        let name = names::container(given)?;
+        Ok(self.engine.json(Ask::get(path(&["containers", name, "json"]))).await?)
+    }
+
+    /// Attributes for who called: cleaned, and without secrets.
+    pub(crate) fn shown(&self, mut value: Value) -> Value {
+        redact::clean_value(&mut value);
+        if self.safety().redact {
+            redact::attributes("", &mut value);
+        }
+        value
+    }
+
+    /// Text of a stranger for who called.
+    pub(crate) fn fenced(&self, from: &str, text: &str) -> String {
+        fence::fenced(self.safety(), from, text)
+    }
+
+    pub(crate) fn log_in(&self, call: &Call, registry: &str, login: Login) -> Result<(), Fault> {
+        let mut logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
+        if logins.len() >= MOST_LOGINS {
+            return Err(Fault::new("too many logins are remembered; log out of one first with docker_logout."));
+        }
+        logins.insert((Arc::clone(&call.caller().principal), registry.to_owned()), login);
+        Ok(())
+    }
+
+    /// Whether there was one.
+    pub(crate) fn log_out(&self, call: &Call, registry: &str) -> bool {
+        let mut logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
+        logins.remove(&(Arc::clone(&call.caller().principal), registry.to_owned())).is_some()
+    }
+
+    pub(crate) fn login(&self, call: &Call, registry: &str) -> Option<Login> {
+        let logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
+        logins.get(&(Arc::clone(&call.caller().principal), registry.to_owned())).cloned()
+    }
+
+    /// All logins of who calls.
+    pub(crate) fn logins(&self, call: &Call) -> Vec<(String, Login)> {
+        let logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
+        let mine = logins.iter().filter(|((who, _), _)| *who == call.caller().principal);
+        mine.map(|((_, registry), login)| (registry.clone(), login.clone())).collect()
+    }
+
+    /// Keeps what did not fit into an answer, for who called. Gives the id to fetch it with.
+    pub(crate) fn keep(&self, call: &Call, text: String) -> Option<String> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).put(&call.caller().principal, text)
+    }
+
+    /// What was kept under this id.
+    pub(crate) fn kept(&self, call: &Call, id: &str) -> Option<Arc<str>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(&call.caller().principal, id)
+    }
+}
+
+/// Outputs whose rest may still be fetched. The oldest go first.
+#[derive(Default)]
+struct Kept {
+    all: Vec<KeptText>,
+    bytes: usize,
+}
+
+struct KeptText {
+    id: String,
+    owner: Arc<str>,
+    text: Arc<str>,
+    since: Instant,
+}
+
+const MOST_KEPT: usize = 32 << 20;
+const KEPT_FOR: Duration = Duration::from_secs(600);
+
+impl Kept {
+    fn put(&mut self, owner: &Arc<str>, text: String) -> Option<String> {
+        if text.len() > MOST_KEPT {
+            return None;
+        }
+        let mut bytes = [0; 12];
+        getrandom::fill(&mut bytes).ok()?;
+        let id: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.bytes += text.len();
+        self.all.push(KeptText { id: id.clone(), owner: Arc::clone(owner), text: text.into(), since: Instant::now() });
+        while self.bytes > MOST_KEPT || self.all.first().is_some_and(|first| first.since.elapsed() > KEPT_FOR) {
+            let gone = self.all.remove(0);
+            self.bytes -= gone.text.len();
+        }
+        Some(id)
+    }
+
+    fn get(&self, owner: &Arc<str>, id: &str) -> Option<Arc<str>> {
+        let found = self.all.iter().find(|kept| kept.id == id && kept.owner == *owner)?;
+        (found.since.elapsed() <= KEPT_FOR).then(|| Arc::clone(&found.text))
+    }
+}
+
+/// A text within a limit of bytes, at the edge of a character.
+pub(crate) fn head(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_bounded_and_belongs_to_one() {
+        let (me, you): (Arc<str>, Arc<str>) = ("me".into(), "you".into());
+        let mut kept = Kept::default();
+        let first = kept.put(&me, "a".repeat(MOST_KEPT / 2)).unwrap();
+        assert!(kept.get(&me, &first).is_some() && kept.get(&you, &first).is_none());
+        let second = kept.put(&me, "b".repeat(MOST_KEPT / 2 + 1)).unwrap();
+        assert!(kept.get(&me, &first).is_none() && kept.get(&me, &second).is_some());
+        assert!(kept.bytes <= MOST_KEPT && kept.put(&me, "c".repeat(MOST_KEPT + 1)).is_none());
+        assert_eq!(head("aäb", 2), "a");
+    }
+}

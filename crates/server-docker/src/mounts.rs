@@ -1,0 +1,361 @@
+//! Which paths of the host a container may see, an image may be built from and a volume may stand for.
+//!
+//! A path is decided by where it leads, not by its letters: links are followed, `..` is resolved, and it is
+//! compared component by component. What is refused is refused with everything below it, and so is every
+//! folder that has it inside. What the engine is given is the resolved path, so that a link that is changed
+//! afterwards changes nothing.
+
+use crate::endpoint::Host;
+use crate::fault::Fault;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Component, Path, PathBuf};
+
+/// Paths that hand over the host: the system's own folders, devices and kernel, the accounts, and what engines
+/// keep and listen on.
+const REFUSED: [&str; 21] = [
+    "/",
+    "/proc",
+    "/sys",
+    "/dev",
+    "/boot",
+    "/etc",
+    "/root",
+    "/run",
+    "/var/run",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib64",
+    "/usr",
+    "/home",
+    "/var/lib/docker",
+    "/var/lib/containerd",
+    "/var/lib/containers",
+    "/var/lib/kubelet",
+    "/var/spool/cron",
+    "/var/log",
+];
+
+/// Folders of the person's own that may be used although a folder around them is refused.
+const OPEN_INSIDE: [&str; 1] = ["/home"];
+
+/// Folders in which people keep the keys to other systems, wherever they are.
+const KEYS: [&str; 9] =
+    [".ssh", ".aws", ".kube", ".docker", ".gnupg", ".azure", ".password-store", ".git-credentials", ".netrc"];
+
+/// Bytes of a path.
+const LONGEST: usize = 4096;
+
+/// What the operator says of paths.
+#[derive(Clone, Copy)]
+pub(crate) struct Rules<'a> {
+    pub(crate) allow: &'a [PathBuf],
+    pub(crate) block: &'a [PathBuf],
+    pub(crate) unchecked: bool,
+}
+
+/// The path without `.` and `..`, and without looking at any file. `None` if it is not absolute.
+pub fn lexical(path: &str) -> Option<PathBuf> {
+    if !path.starts_with('/') || path.contains('\0') || path.len() > LONGEST {
+        return None;
+    }
+    let mut out = PathBuf::from("/");
+    for component in Path::new(path).components() {
+        match component {
+            Component::ParentDir => {
+                out.pop();
+            }
+            Component::Normal(name) => out.push(name),
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    Some(out)
+}
+
+/// Where a path leads: its links followed as far as it exists, and the rest behind that.
+fn resolved(path: &Path) -> Option<PathBuf> {
+    let mut rest = Vec::new();
+    let mut there = path;
+    loop {
+        if let Ok(real) = there.canonicalize() {
+            let mut real = real;
+            // `..` behind something that does not exist cannot be resolved, so it is refused.
+            for name in rest.iter().rev() {
+                real.push(name);
+            }
+            return Some(real);
+        }
+        // A link whose end is missing could be completed later.
+        if there.symlink_metadata().is_ok() {
+            return None;
+        }
+        rest.push(there.file_name()?.to_owned());
+        there = there.parent()?;
+    }
+}
+
+impl Rules<'_> {
+    /// The path to give to an engine that shares our files (`local`), or one that does not.
+    ///
+    /// # Errors
+    /// Says why it is refused and which setting allows it.
+    pub(crate) fn host_path(&self, text: &str, engine: Option<&Host>, local: bool) -> Result<PathBuf, Fault> {
+        let plain = lexical(text).ok_or_else(|| {
+            let shown: String = text.chars().take(100).filter(|c| !c.is_control()).collect();
+            Fault::new(format!("{shown:?} is no absolute path of the host; write it like /srv/data, or name a volume."))
+        })?;
+        if self.unchecked {
+            return Ok(plain);
+        }
+        if !local {
+            return self.foreign(&plain);
+        }
+        let real = resolved(Path::new(text)).filter(|real| lexical(&real.to_string_lossy()).as_ref() == Some(real));
+        let Some(real) = real else {
+            return Err(refused(text, "it is or crosses a link that leads nowhere"));
+        };
+        self.decide(text, &real, engine)?;
+        // What the letters say counts, too: a link out of a refused folder is that folder's secret.
+        if real != plain {
+            self.decide(text, &plain, engine)?;
+        }
+        Ok(real)
+    }
+
+    /// A path of a machine that we cannot look at: links cannot be followed, so only what is allowed by name.
+    fn foreign(&self, path: &Path) -> Result<PathBuf, Fault> {
+        if let Some(blocked) = self.block.iter().find(|blocked| path.starts_with(blocked)) {
+            return Err(refused(&path.display().to_string(), &format!("the settings block {}", blocked.display())));
+        }
+        if self.allow.iter().any(|allowed| path.starts_with(allowed)) {
+            return Ok(path.to_owned());
+        }
+        Err(refused(
+            &path.display().to_string(),
+            "the engine has other files than this process, so links in it cannot be followed",
+        ))
+    }
+
+    fn decide(&self, text: &str, path: &Path, engine: Option<&Host>) -> Result<(), Fault> {
+        for blocked in self.block {
+            let real = resolved(blocked).unwrap_or_else(|| blocked.clone());
+            if touches(path, blocked) || touches(path, &real) {
+                return Err(refused(text, &format!("the settings block {}", blocked.display())));
+            }
+        }
+        let named = self.allow.iter().any(|allowed| {
+            path.starts_with(allowed) || resolved(allowed).is_some_and(|allowed| path.starts_with(allowed))
+        });
+        if named {
+            return Ok(());
+        }
+        if !self.allow.is_empty() {
+            return Err(refused(text, "it is not below what the settings allow"));
+        }
+        if let Some(why) = dangerous(path, engine) {
+            return Err(refused(text, &why));
+        }
+        Ok(())
+    }
+}
+
+fn refused(path: &str, why: &str) -> Fault {
+    let shown: String = path.chars().take(200).filter(|c| !c.is_control()).collect();
+    Fault::new(format!(
+        "{shown:?} is refused: {why}. Use a volume or another folder; the operator can allow it by name with \
+         SAFETY_VOLUME_MOUNT_ALLOWLIST (mount_allow)."
+    ))
+}
+
+/// One is the other, or has it inside.
+fn touches(path: &Path, refused: &Path) -> bool {
+    path.starts_with(refused) || refused.starts_with(path)
+}
+
+/// Why this path is refused unless it is allowed by name.
+fn dangerous(path: &Path, engine: Option<&Host>) -> Option<String> {
+    let opened = |refused: &Path| {
+        OPEN_INSIDE.iter().map(Path::new).any(|open| {
+            // A person's own folder is no longer the folder of all of them, what is in it may be used.
+            open.starts_with(refused)
+                && path.starts_with(open)
+                && path.components().count() > open.components().count() + 1
+        })
+    };
+    for refused in REFUSED.iter().map(Path::new) {
+        let inside = refused != Path::new("/") && path.starts_with(refused) && !opened(refused);
+        if path == refused || inside {
+            return Some(format!("{} hands over the host", refused.display()));
+        }
+        if refused.starts_with(path) {
+            return Some(format!("{} is inside it", refused.display()));
+        }
+    }
+    if let Some(name) = path.components().find_map(|part| KEYS.iter().find(|key| part.as_os_str() == **key)) {
+        return Some(format!("{name} has keys to other systems"));
+    }
+    if let Some(name) = KEYS.iter().find(|key| path.join(key).exists()) {
+        return Some(format!("{name} with keys to other systems is inside it"));
+    }
+    socket(path, engine)
+}
+
+/// Whether it is the engine's socket under any name, or a folder with it inside.
+fn socket(path: &Path, engine: Option<&Host>) -> Option<String> {
+    let Some(Host::Unix(socket)) = engine else { return None };
+    let why = || Some("the engine's socket gives whoever has it the whole host".to_owned());
+    let real = socket.canonicalize().unwrap_or_else(|_| socket.clone());
+    if touches(path, socket) || touches(path, &real) {
+        return why();
+    }
+    // A hard link or a bind mount of it has another name and the same number.
+    let (ours, theirs) = (std::fs::metadata(path).ok()?, std::fs::metadata(socket).ok()?);
+    if (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino()) {
+        return why();
+    }
+    use std::os::unix::fs::FileTypeExt as _;
+    if ours.file_type().is_socket()
+        && path.file_name().is_some_and(|name| {
+            let name = name.to_string_lossy();
+            ["docker", "podman", "containerd", "crio"].iter().any(|engine| name.contains(engine))
+        })
+    {
+        return why();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NONE: Rules<'static> = Rules { allow: &[], block: &[], unchecked: false };
+
+    fn verdict(rules: Rules<'_>, path: &str) -> Result<PathBuf, String> {
+        rules.host_path(path, None, true).map_err(|fault| format!("{fault:?}"))
+    }
+
+    #[test]
+    fn what_hands_over_the_host_is_refused_by_meaning() {
+        for path in [
+            "/",
+            "//",
+            "/.",
+            "/proc",
+            "/proc/1/root",
+            "/sys",
+            "/dev",
+            "/dev/sda",
+            "/boot",
+            "/etc",
+            "/etc/",
+            "/etc/passwd",
+            "/srv/../etc",
+            "/root",
+            "/root/x",
+            "/var/run",
+            "/var/run/docker.sock",
+            "/run",
+            "/run/docker.sock",
+            "/var",
+            "/var/lib",
+            "/var/lib/docker/volumes",
+            "/usr",
+            "/home",
+            "/home/me/.ssh",
+            "/srv/.aws/x",
+            "/home/me/.kube",
+        ] {
+            assert!(verdict(NONE, path).is_err(), "{path}");
+        }
+        for path in
+            ["/etcetera", "/root2", "/srv/data", "/home/a..b/work", "/home/me/project", "/opt/devices", "/srv/etc"]
+        {
+            assert!(verdict(NONE, path).is_ok(), "{path}: {:?}", verdict(NONE, path));
+        }
+        for path in ["", "relative", "./x", "~/x", "C:\\Users", "/a\0b"] {
+            assert!(verdict(NONE, path).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn links_are_followed_and_the_engine_gets_where_they_lead() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().canonicalize().unwrap();
+        let at = |name: &str| base.join(name);
+        let text = |name: &str| at(name).to_str().unwrap().to_owned();
+        std::os::unix::fs::symlink("/etc", at("evil")).unwrap();
+        std::os::unix::fs::symlink(at("evil"), at("twice")).unwrap();
+        std::os::unix::fs::symlink("/nonexistent/later", at("dangling")).unwrap();
+        std::fs::create_dir(at("data")).unwrap();
+        std::os::unix::fs::symlink(at("data"), at("good")).unwrap();
+        for name in ["evil", "twice", "evil/passwd", "data/../evil", "dangling", "dangling/x"] {
+            assert!(verdict(NONE, &text(name)).is_err(), "{name}");
+        }
+        assert_eq!(verdict(NONE, &text("good/new")).unwrap(), at("data/new"));
+        std::fs::create_dir(at("data/.ssh")).unwrap();
+        assert!(verdict(NONE, &text("good")).unwrap_err().contains(".ssh"));
+    }
+
+    #[test]
+    fn the_engines_socket_is_refused_wherever_it_lies_and_whatever_links_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().canonicalize().unwrap();
+        std::fs::create_dir(base.join("deep")).unwrap();
+        let socket = base.join("deep/odd-name");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        std::fs::hard_link(&socket, base.join("hard")).unwrap();
+        std::os::unix::fs::symlink(&socket, base.join("soft")).unwrap();
+        std::fs::create_dir(base.join("free")).unwrap();
+        let engine = Host::Unix(socket);
+        let check = |name: &str| NONE.host_path(base.join(name).to_str().unwrap(), Some(&engine), true);
+        for name in ["deep/odd-name", "deep", "hard", "soft", "deep/../soft"] {
+            assert!(check(name).is_err(), "{name}");
+        }
+        assert!(NONE.host_path(base.to_str().unwrap(), Some(&engine), true).is_err());
+        assert!(check("free").is_ok());
+    }
+
+    #[test]
+    fn settings_allow_by_name_and_what_they_block_stays_blocked() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().canonicalize().unwrap();
+        let allow = [PathBuf::from("/etc/ssl"), base.clone()];
+        let rules = Rules { allow: &allow, ..NONE };
+        assert!(verdict(rules, "/etc/ssl/certs-x").is_ok() && verdict(rules, base.join("x").to_str().unwrap()).is_ok());
+        for path in ["/etc", "/etc/passwd", "/srv/data", "/etc/ssl-other"] {
+            assert!(verdict(rules, path).is_err(), "{path}");
+        }
+        let block = [base.join("secret")];
+        let rules = Rules { allow: &allow, block: &block, unchecked: false };
+        assert!(verdict(rules, base.join("secret/x").to_str().unwrap()).is_err());
+        assert!(verdict(rules, base.to_str().unwrap()).is_err(), "it has what is blocked inside");
+        assert!(verdict(rules, base.join("secretary").to_str().unwrap()).is_ok());
+        assert!(verdict(Rules { unchecked: true, ..NONE }, "/etc").is_ok());
+    }
+
+    #[test]
+    fn on_an_engine_with_other_files_only_what_is_named_may_be_mounted() {
+        let allow = [PathBuf::from("/srv/data")];
+        let rules = Rules { allow: &allow, ..NONE };
+        assert!(rules.host_path("/srv/data/x/../y", None, false).is_ok());
+        for path in ["/srv/data/../../etc", "/srv", "/srv/database"] {
+            assert!(rules.host_path(path, None, false).is_err(), "{path}");
+        }
+        assert!(NONE.host_path("/srv/data", None, false).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_spelling_of_a_refused_path_is_let_through(
+            base in prop::sample::select(vec!["etc", "proc", "root", "dev", "sys", "boot", "run"]),
+            noise in prop::collection::vec(prop::sample::select(vec!["/", "/./", "/x/../", "//", "/x/y/../../"]), 1..4),
+            tail in "(/[a-z]{1,3}){0,2}",
+        ) {
+            let path = format!("{}{base}{tail}", noise.concat());
+            prop_assert!(NONE.host_path(&path, None, false).is_err());
+            prop_assert!(dangerous(&lexical(&path).unwrap(), None).is_some(), "{}", path);
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! Compose projects, through `docker compose` or `docker-compose` where there is one.
+//!
+//! A compose file can say everything that `docker_create_container` refuses. So the file is first completed by
+//! Compose itself (`config`), what comes out is decided service by service with the same rules, and exactly that
+//! is what is then brought up: the file is not read a second time.
+
+mod rules;
+
+use super::{AGAIN, OPEN, Offer, PLAIN, files};
+use crate::confirm::{Doom, agreed};
+use crate::dock::{Dock, Pace, head};
+use crate::fault::Fault;
+use crate::redact;
+use mcp::Call;
+use mcp::builtin::{Fail, Structured};
+pub use rules::check;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, OnceLock};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::Command;
+
+pub(super) fn add(offer: &mut Offer<'_>) {
+    offer.add("docker_compose_config", "Check a compose file and show its services as they would be.", AGAIN, config);
+    offer.add("docker_compose_up", "Create and start the services of a compose file, in the background.", OPEN, up);
+    offer.add("docker_compose_stop", "Stop the services of a compose file.", AGAIN, stop);
+    offer.add("docker_compose_down", "Stop and remove the services of a compose file and their networks.", PLAIN, down);
+    offer.add("docker_compose_ps", "List the containers of a compose file's services.", AGAIN, ps);
+    offer.add("docker_compose_logs", "Get the logs of a compose file's services.", AGAIN, logs);
+}
+
+/// How Compose is called on this machine.
+#[derive(Debug, Clone)]
+pub(crate) struct Compose {
+    program: PathBuf,
+    first: Option<&'static str>,
+}
+
+/// Compose, if there is one. Looked for once.
+pub(crate) fn command() -> Option<&'static Compose> {
+    static FOUND: OnceLock<Option<Compose>> = OnceLock::new();
+    FOUND
+        .get_or_init(|| {
+            // It is not run to see: that would keep every start waiting.
+            let docker = found("docker").filter(|_| plugin());
+            let docker = docker.map(|program| Compose { program, first: Some("compose") });
+            docker.or_else(|| found("docker-compose").map(|program| Compose { program, first: None }))
+        })
+        .as_ref()
+}
+
+/// Whether the plugin lies where the docker command looks for it: asking the command takes a while.
+fn plugin() -> bool {
+    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".docker/cli-plugins"));
+    let system = [
+        "/usr/local/lib/docker/cli-plugins",
+        "/usr/local/libexec/docker/cli-plugins",
+        "/usr/lib/docker/cli-plugins",
+        "/usr/libexec/docker/cli-plugins",
+    ];
+    home.into_iter().chain(system.map(PathBuf::from)).any(|folder| folder.join("docker-compose").exists())
+}
+
+fn found(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "ComposeFile")]
+struct Project {
+    /// Absolute path of the compose file, or of the folder it lies in
+    path: String,
+    /// Name of the project; the folder's if left out
+    project: Option<String>,
+}
+
+/// What Compose made of a file, decided.
+struct Ready {
+    compose: &'static Compose,
+    folder: PathBuf,
+    project: String,
+    text: String,
+    services: Vec<String>,
+    volumes: Vec<String>,
+}
+
+const FILES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
+/// Bytes of what Compose says.
+const MOST: u64 = 8 << 20;
+
+async fn ready(dock: &Dock, asked: &Project, decides: bool) -> Result<Ready, Fault> {
+    let compose = command().ok_or_else(|| Fault::new("there is no docker compose on this machine."))?;
+    let given = files::allowed(dock, &asked.path).await?;
+    let file = if given.is_dir() {
+        FILES.iter().map(|name| given.join(name)).find(|file| file.is_file())
+    } else {
+        Some(given.clone())
+    };
+    let file = file.filter(|file| file.is_file());
+    let file = file.ok_or_else(|| Fault::new(format!("path: there is no compose file at {:?}.", asked.path)))?;
+    // A link in an allowed folder leads where it leads.
+    let file = files::allowed(dock, &file.to_string_lossy()).await?;
+    let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
+    let project = project_name(asked.project.as_deref(), &folder)?;
+    let written = tokio::fs::read_to_string(&file)
+        .await
+        .map_err(|e| Fault::new(format!("path: the compose file cannot be read: {e}.")))?;
+    for path in rules::read_by_compose(&written)? {
+        files::allowed(dock, &folder.join(path).to_string_lossy()).await?;
+    }
+    let place = [("-f", file.as_os_str()), ("--project-directory", folder.as_os_str()), ("-p", project.as_ref())];
+    let mut command = start(dock, compose, &folder).await?;
+    for (flag, value) in place {
+        command.arg(flag).arg(value);
+    }
+    command.arg("config");
+    let (text, _) = run(command, None).await?;
+    let model: Value = serde_saphyr::from_str(&text)
+        .map_err(|e| Fault::new(format!("what Compose made of the file cannot be read: {e}.")))?;
+    if decides {
+        rules::decide(dock, &model, &folder).await?;
+    }
+    let names =
+        |key: &str| model.get(key).and_then(Value::as_object).into_iter().flat_map(|all| all.keys().cloned()).collect();
+    Ok(Ready { compose, folder, project, text, services: names("services"), volumes: names("volumes") })
+}
+
+fn project_name(given: Option<&str>, folder: &Path) -> Result<String, Fault> {
+    let own = folder.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let own: String = own.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')).collect();
+    let name = given.map_or(own, str::to_owned);
+    let sound = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        && name.len() <= 100
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'));
+    if sound {
+        Ok(name)
+    } else {
+        Err(Fault::new(format!("project: {name:?} is no name; give one of lower-case letters, digits, - and _.")))
+    }
+}
+
+/// A Compose process with nothing of our environment but what it needs, for the engine we use.
+async fn start(dock: &Dock, compose: &Compose, folder: &Path) -> Result<Command, Fault> {
+    // Makes the connection, so that it is known where the engine is.
+    dock.engine.api().await?;
+    let host = dock.engine.host().ok_or_else(|| Fault::new("the engine is away."))?;
+    let mut command = Command::new(&compose.program);
+    command
+        .env_clear()
+        .current_dir(folder)
+        .kill_on_drop(true)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    for name in ["PATH", "HOME", "LANG", "TMPDIR"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command.env("DOCKER_HOST", host.to_string()).env("COMPOSE_ANSI", "never").env("NO_COLOR", "1");
+    if let Some(first) = compose.first {
+        command.arg(first);
+    }
+    Ok(command)
+}
+
+/// Runs it to its end. Gives what it wrote to both streams.
+async fn run(mut command: Command, input: Option<&str>) -> Result<(String, String), Fault> {
+    let failed = |e: std::io::Error| Fault::new(format!("Compose cannot be run: {e}."));
+    let mut child = command.spawn().map_err(failed)?;
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let write = async {
+        if let (Some(mut stdin), Some(input)) = (stdin, input) {
+            // It may end before it has read everything; its own words say why.
+            let _ = stdin.write_all(input.as_bytes()).await;
+        }
+    };
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let read_out = async {
+        if let Some(stdout) = stdout {
+            let _ = stdout.take(MOST).read_to_end(&mut out).await;
+        }
+    };
+    let read_err = async {
+        if let Some(stderr) = stderr {
+            let _ = stderr.take(MOST).read_to_end(&mut err).await;
+        }
+    };
+    futures_util::future::join3(write, read_out, read_err).await;
+    let status = child.wait().await.map_err(failed)?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (text(&out), text(&err));
+    if status.success() {
+        return Ok((out, err));
+    }
+    let told = if err.trim().is_empty() { &out } else { &err };
+    let told = redact::secrets(&redact::clean(told.trim()));
+    Err(Fault::new(format!("Compose failed: {}", head(&told, 4000))))
+}
+
+impl Ready {
+    /// Compose with exactly what was decided.
+    async fn call(&self, dock: &Dock, arguments: &[&str]) -> Result<(String, String), Fault> {
+        let mut command = start(dock, self.compose, &self.folder).await?;
+        command.args(["-f", "-", "--project-directory"]).arg(&self.folder).args(["-p", &self.project]).args(arguments);
+        run(command, Some(&self.text)).await
+    }
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Config {
+    project: String,
+    services: Vec<String>,
+    volumes: Vec<String>,
+    /// The whole file, completed; secrets hidden.
+    config: String,
+    /// Whether docker_compose_up would be refused, and why.
+    refused: Option<String>,
+}
+
+async fn config(dock: Arc<Dock>, asked: Project, _call: Call) -> Result<Structured<Config>, Fail> {
+    dock.run(Pace::Patient, async {
+        let ready = ready(&dock, &asked, false).await?;
+        let model: Value = serde_saphyr::from_str(&ready.text).map_err(|e| Fault::new(e.to_string()))?;
+        let refused = match rules::decide(&dock, &model, &ready.folder).await {
+            Ok(()) => None,
+            Err(Fault::Said(why)) => Some(why),
+            Err(other) => return Err(other),
+        };
+        let config = rules::hidden(&ready.text);
+        Ok(Structured(Config {
+            project: ready.project,
+            services: ready.services,
+            volumes: ready.volumes,
+            config,
+            refused,
+        }))
+    })
+    .await
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Done {
+    project: String,
+    services: Vec<String>,
+    output: String,
+}
+
+fn done(dock: &Dock, ready: Ready, (out, err): (String, String)) -> Structured<Done> {
+    let output = redact::secrets(&format!("{out}{err}"));
+    let output = dock.fenced("Compose", head(&output, dock.settings.limits.output_bytes.max(1024)));
+    Structured(Done { project: ready.project, services: ready.services, output })
+}
+
+async fn up(dock: Arc<Dock>, asked: Project, _call: Call) -> Result<Structured<Done>, Fail> {
+    dock.run(Pace::Slow, async {
+        let ready = ready(&dock, &asked, true).await?;
+        let said = ready.call(&dock, &["up", "-d"]).await?;
+        Ok(done(&dock, ready, said))
+    })
+    .await
+}
+
+async fn stop(dock: Arc<Dock>, asked: Project, _call: Call) -> Result<Structured<Done>, Fail> {
+    dock.run(Pace::Slow, async {
+        let ready = ready(&dock, &asked, false).await?;
+        let said = ready.call(&dock, &["stop"]).await?;
+        Ok(done(&dock, ready, said))
+    })
+    .await
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "ComposeDown")]
+struct Down {
+    /// Absolute path of the compose file, or of the folder it lies in
+    path: String,
+    /// Name of the project; the folder's if left out
+    project: Option<String>,
+    /// Its volumes with all data in them, too
+    #[serde(default)]
+    volumes: bool,
+    /// Only tell what would be removed
+    #[serde(default)]
+    dry_run: bool,
+    /// What a refusal for want of consent gave
+    confirm_token: Option<String>,
+}
+
+async fn down(dock: Arc<Dock>, asked: Down, call: Call) -> Result<Structured<Done>, Fail> {
+    dock.run(Pace::Slow, async {
+        let project = Project { path: asked.path, project: asked.project };
+        let ready = ready(&dock, &project, false).await?;
+        let mut things: Vec<_> = ready.services.iter().map(|service| format!("the containers of {service}")).collect();
+        if asked.volumes {
+            things.extend(ready.volumes.iter().map(|volume| format!("the volume {volume} with all data in it")));
+        }
+        rules::protected(&dock, &ready.project).await?;
+        if asked.dry_run {
+            let said = format!("would remove:\n{}\n", things.join("\n"));
+            return Ok(done(&dock, ready, (said, String::new())));
+        }
+        let what = format!("take down the project {}", ready.project);
+        let options = if asked.volumes { "volumes".into() } else { String::new() };
+        let doom = Doom { tool: "docker_compose_down", what, things, options };
+        agreed(dock.safety(), &dock.tickets, &call, &doom, asked.confirm_token.as_deref()).await?;
+        let arguments: &[&str] = if asked.volumes { &["down", "-v"] } else { &["down"] };
+        let said = ready.call(&dock, arguments).await?;
+        Ok(done(&dock, ready, said))
+    })
+    .await
+}
+
+async fn ps(dock: Arc<Dock>, asked: Project, _call: Call) -> Result<Structured<Done>, Fail> {
+    dock.run(Pace::Patient, async {
+        let ready = ready(&dock, &asked, false).await?;
+        let said = ready.call(&dock, &["ps"]).await?;
+        Ok(done(&dock, ready, said))
+    })
+    .await
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "ComposeLogs")]
+struct Logs {
+    /// Absolute path of the compose file, or of the folder it lies in
+    path: String,
+    /// Name of the project; the folder's if left out
+    project: Option<String>,
+    /// Lines of each service
+    #[serde(default = "hundred")]
+    tail: u32,
+}
+
+const fn hundred() -> u32 {
+    100
+}
+
+async fn logs(dock: Arc<Dock>, asked: Logs, _call: Call) -> Result<Structured<Done>, Fail> {
+    dock.run(Pace::Patient, async {
+        let project = Project { path: asked.path, project: asked.project };
+        let ready = ready(&dock, &project, false).await?;
+        let said = ready.call(&dock, &["logs", "--no-color", &format!("--tail={}", asked.tail)]).await?;
+        Ok(done(&dock, ready, said))
+    })
+    .await
+}

@@ -1,0 +1,131 @@
+//! Images to and from archives on this machine's disk.
+
+use super::{Offer, PLAIN};
+use crate::dock::{Dock, Pace};
+use crate::engine::{Ask, image_path};
+use crate::fault::Fault;
+use crate::image::Image;
+use crate::progress::Progress;
+use mcp::Call;
+use mcp::builtin::{Fail, Structured};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::io::AsyncWriteExt as _;
+
+pub(super) fn add(offer: &mut Offer<'_>) {
+    offer.add("docker_save_image", "Save an image to a tar file on this machine that does not exist yet.", PLAIN, save);
+    offer.add("docker_load_image", "Load images from a tar file on this machine.", PLAIN, load);
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "SaveImage")]
+struct Save {
+    /// Image name or ID
+    image: String,
+    /// Absolute path of the new file
+    path: String,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Saved {
+    image: String,
+    path: String,
+    bytes: u64,
+}
+
+/// A file of this machine that may be touched, by the rules of mounts.
+pub(super) async fn allowed(dock: &Dock, given: &str) -> Result<PathBuf, Fault> {
+    let (safety, text, host) = (dock.safety().clone(), given.to_owned(), dock.engine.host());
+    let checking = move || safety.mounts().host_path(&text, host.as_ref(), true);
+    tokio::task::spawn_blocking(checking).await.map_err(|e| Fault::new(e.to_string()))?
+}
+
+async fn save(dock: Arc<Dock>, asked: Save, call: Call) -> Result<Structured<Saved>, Fail> {
+    dock.run(Pace::Slow, async {
+        let image = Image::parse(&asked.image)?;
+        let path = allowed(&dock, &asked.path).await?;
+        let failed = |e: &std::io::Error| Fault::new(format!("{:?} cannot be written: {e}.", asked.path));
+        let response = dock.engine.open(Ask::get(image_path(&image, "/get")), None).await?;
+        let mut file =
+            tokio::fs::OpenOptions::new().write(true).create_new(true).open(&path).await.map_err(|e| failed(&e))?;
+        let guard = Unfinished(Some(path));
+        let (mut response, mut bytes, mut progress) = (response, 0, Progress::new(&call));
+        loop {
+            match response.chunk().await.map_err(crate::engine::EngineError::from)? {
+                None => break,
+                Some(chunk) => {
+                    file.write_all(&chunk).await.map_err(|e| failed(&e))?;
+                    bytes += chunk.len() as u64;
+                    progress.tell(&format!("{} MB", bytes >> 20));
+                }
+            }
+        }
+        file.sync_all().await.map_err(|e| failed(&e))?;
+        guard.keep();
+        Ok(Structured(Saved { image: image.as_str().to_owned(), path: asked.path.clone(), bytes }))
+    })
+    .await
+}
+
+/// A file that goes if nobody waits for it to be finished.
+struct Unfinished(Option<PathBuf>);
+
+impl Unfinished {
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(path) = self.0.take() {
+            // There may be nothing left to remove it with.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "LoadImage")]
+struct Load {
+    /// Absolute path of the tar file
+    path: String,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Loaded {
+    /// Names or ids of what was loaded.
+    images: Vec<String>,
+}
+
+async fn load(dock: Arc<Dock>, asked: Load, call: Call) -> Result<Structured<Loaded>, Fail> {
+    dock.run(Pace::Slow, async {
+        let path = allowed(&dock, &asked.path).await?;
+        let file = tokio::fs::File::open(&path).await;
+        let file = file.map_err(|e| Fault::new(format!("{:?} cannot be read: {e}.", asked.path)))?;
+        if !file.metadata().await.is_ok_and(|meta| meta.is_file()) {
+            return Err(Fault::new(format!("{:?} is no file.", asked.path)));
+        }
+        let ask = Ask::post("/images/load").flag("quiet", true).body("application/x-tar", reqwest::Body::from(file));
+        let mut lines = dock.engine.lines(ask).await?;
+        let mut images = Vec::new();
+        let mut progress = Progress::new(&call);
+        while let Some(line) = lines.next().await? {
+            if let Some(error) = super::pull::failed(&line) {
+                return Err(error);
+            }
+            for said in super::text(&line, "stream").lines() {
+                progress.tell(said);
+                let name = said.strip_prefix("Loaded image: ").or_else(|| said.strip_prefix("Loaded image ID: "));
+                images.extend(name.map(|name| crate::redact::clean(name.trim()).into_owned()));
+            }
+        }
+        if images.is_empty() {
+            return Err(Fault::new(format!("there is no image in {:?}; save one with docker_save_image.", asked.path)));
+        }
+        Ok(Structured(Loaded { images }))
+    })
+    .await
+}
