@@ -263,6 +263,12 @@ impl Archive {
         if let Some(dirent) = self.options.caches.dirents.get(&key) {
             return Ok(dirent);
         }
+        let dirent = Arc::new(self.read_dirent(index)?);
+        self.options.caches.dirents.put(key, Arc::clone(&dirent), dirent.cost());
+        Ok(dirent)
+    }
+
+    fn read_dirent(&self, index: u32) -> Result<Dirent> {
         if index >= self.len() {
             return damaged("it names an entry that it does not have");
         }
@@ -270,9 +276,20 @@ impl Archive {
         if !(SIZE..self.header.end).contains(&at) {
             return damaged("a directory entry lies outside of the file");
         }
-        let dirent = Arc::new(Dirent::read(&self.blocks(), at, self.header.end)?);
-        self.options.caches.dirents.put(key, Arc::clone(&dirent), dirent.cost());
-        Ok(dirent)
+        Dirent::read(&self.blocks(), at, self.header.end)
+    }
+
+    /// One step of a search that still has `width` entries before it. The last steps of each search are
+    /// others, and lie together: they are read from kept blocks and do not push out what all searches need.
+    fn step<T>(&self, index: u32, width: u32, act: impl FnOnce(&Dirent) -> T) -> Result<T> {
+        const NEAR: u32 = 32;
+        if width > NEAR {
+            return Ok(act(&*self.dirent(index)?));
+        }
+        match self.options.caches.dirents.get(&(self.id, index)) {
+            Some(dirent) => Ok(act(&dirent)),
+            None => Ok(act(&self.read_dirent(index)?)),
+        }
     }
 
     /// Does something with a cluster, and tells the cache what it costs since.
@@ -281,7 +298,12 @@ impl Archive {
         let clusters = &self.options.caches.clusters;
         let cluster = match clusters.get(&key) {
             Some(cluster) => cluster,
-            None => Arc::new(self.open_cluster(index)?),
+            None => {
+                // Before it is decoded: who comes meanwhile waits for that instead of doing it again.
+                let cluster = Arc::new(self.open_cluster(index)?);
+                let cost = cluster.new_cost().unwrap_or_default();
+                clusters.get_or_put(key, cluster, cost)
+            }
         };
         let result = act(&cluster);
         if let Some(cost) = cluster.new_cost() {
@@ -314,7 +336,7 @@ impl Archive {
 
     /// The first entry, in the order of paths, for which this is false.
     fn first_not(&self, mut before: impl FnMut(&Dirent) -> bool) -> Result<u32> {
-        partition(self.len(), |index| Ok(before(&*self.dirent(index)?)))
+        partition(self.len(), |index, width| self.step(index, width, &mut before))
     }
 
     /// Looks whether a few entries can be read and are in order: in an archive where they are not, what
@@ -338,12 +360,13 @@ impl Archive {
     }
 }
 
-/// Binary search by something that can fail: the first of `0..len` that is not `before`.
-pub(crate) fn partition(len: u32, mut before: impl FnMut(u32) -> Result<bool>) -> Result<u32> {
+/// Binary search by something that can fail: the first of `0..len` that is not `before`, which is also
+/// told how many there still are to search in.
+pub(crate) fn partition(len: u32, mut before: impl FnMut(u32, u32) -> Result<bool>) -> Result<u32> {
     let (mut low, mut high) = (0, len);
     while low < high {
         let middle = low + (high - low) / 2;
-        if before(middle)? {
+        if before(middle, high - low)? {
             low = middle + 1;
         } else {
             high = middle;

@@ -73,20 +73,28 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     /// than there is room is not kept.
     pub(crate) fn put(&self, key: K, value: V, cost: usize) {
         let Some(mut shard) = self.shard(&key) else { return };
-        shard.remove(&key);
-        if cost > self.room {
-            return;
-        }
         // What goes is dropped when the lock is free again.
-        let mut gone = Vec::new();
-        while shard.bytes + cost > self.room {
-            match shard.pop_oldest() {
-                Some(oldest) => gone.push(oldest),
-                None => break,
-            }
+        let mut gone = Vec::from_iter(shard.remove(&key));
+        shard.make_room(cost, self.room, &mut gone);
+        if cost <= self.room {
+            shard.insert(key, value, cost);
         }
-        shard.insert(key, value, cost);
         drop(shard);
+    }
+
+    /// The value that is kept, or else this one, which is kept from now on.
+    pub(crate) fn get_or_put(&self, key: K, value: V, cost: usize) -> V {
+        let Some(mut shard) = self.shard(&key) else { return value };
+        if let Some(kept) = shard.touch(&key) {
+            return kept;
+        }
+        let mut gone = Vec::new();
+        shard.make_room(cost, self.room, &mut gone);
+        if cost <= self.room {
+            shard.insert(key, value.clone(), cost);
+        }
+        drop(shard);
+        value
     }
 
     /// Whether something that costs that many bytes would be kept.
@@ -157,6 +165,16 @@ impl<K: Hash + Eq + Clone, V: Clone> Shard<K, V> {
         let slot = self.slots.get_mut(place)?;
         self.bytes -= slot.cost;
         slot.kept.take()
+    }
+
+    /// Takes out the least recently used ones until something of that cost fits, if it can fit at all.
+    fn make_room(&mut self, cost: usize, room: usize, gone: &mut Vec<(K, V)>) {
+        while cost <= room && self.bytes + cost > room {
+            match self.pop_oldest() {
+                Some(oldest) => gone.push(oldest),
+                None => break,
+            }
+        }
     }
 
     fn pop_oldest(&mut self) -> Option<(K, V)> {

@@ -158,7 +158,7 @@ impl<'a> Titles<'a> {
     }
 
     fn first_not(&self, mut before: impl FnMut(&Dirent) -> bool) -> Result<u32> {
-        partition(self.len(), |place| {
+        partition(self.len(), |place, _| {
             let dirent: Arc<Dirent> = self.archive.dirent(self.index(place)?)?;
             Ok(before(&dirent))
         })

@@ -4,8 +4,8 @@
 
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Barrier};
 use zim::writer::{Compression, Writer};
 use zim::{Archive, Caches, Error, Media, Memory, Options, ReadAt};
 
@@ -97,6 +97,28 @@ fn a_cluster_is_read_only_as_far_as_the_wanted_blob_and_goes_on_from_there() {
         assert!(first < medium.size() / 2, "{compression:?}: {first} of {}", medium.size());
         assert!(last < medium.size() + 200_000, "{compression:?}: {last} of {}", medium.size());
         assert_eq!(again, 0);
+    }
+}
+
+#[test]
+fn many_who_want_the_same_cluster_decode_it_once() {
+    let text = words(60_000);
+    for compression in [Compression::Xz, Compression::Zstd] {
+        let writer = Writer::new().compression(compression).cluster_bytes(1 << 30).page("a", "", &text);
+        let (medium, archive) = on_medium(writer.page("b", "", &text), &Arc::new(Caches::default()));
+        let entry = archive.entry_by_path("b").unwrap().unwrap();
+        medium.take_counts();
+        let all_there = Barrier::new(8);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    all_there.wait();
+                    assert_eq!(entry.read().unwrap(), text.as_bytes());
+                });
+            }
+        });
+        let (_, read) = medium.take_counts();
+        assert!(read < medium.size() + 150_000, "{compression:?}: {read} of {}", medium.size());
     }
 }
 
