@@ -107,3 +107,22 @@ impl Bits<'_> {
         Some(value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_that_contradict_themselves_are_errors() {
+        let read = |bytes: &[u8]| {
+            let mut out = Vec::new();
+            decode(bytes, &mut out).map(|()| out)
+        };
+        assert_eq!(read(&[7]).unwrap(), [7]);
+        // Last 5, first 0 of 5, two in all.
+        assert_eq!(read(&[5, 0]).unwrap(), [0, 5]);
+        assert!(read(&[]).is_err());
+        assert!(read(&[0x80]).is_err());
+        assert!(read(&[0xff, 0xff, 0xff, 0xff, 0x0f, 0xff, 0xff]).is_err());
+    }
+}

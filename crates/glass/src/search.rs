@@ -181,7 +181,7 @@ impl Search {
         let text = normalise(&self.text);
         let settings = database.settings()?;
         if self.is_suggestion {
-            let stem = |word: &str| settings.stemmer.first(word);
+            let stem = |word: &str| settings.stem(word);
             return Ok(suggestion(&text, settings.stemmer.has_stems().then_some(&stem)));
         }
         let vocabulary = Vocabulary::new(database, settings);
