@@ -9,8 +9,9 @@ use crate::pack::{put_sortable, put_sortable_string, varint_u32};
 use crate::table::{Cursor, Table};
 
 const BAD: Error = Error::Damaged("a list of positions ends early or is not in order");
-/// More positions than a term has in one document.
-const MOST: u32 = 1 << 22;
+/// More positions than a term has in one document. Neighbours take no bits at all, so that the length of a
+/// list does not bound them.
+pub(crate) const MOST: u32 = 1 << 20;
 
 /// Positions of one term.
 pub(crate) struct Positions {

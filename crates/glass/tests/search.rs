@@ -75,6 +75,25 @@ fn the_same_database_twice_gives_every_document_twice() {
 }
 
 #[test]
+fn several_threads_find_the_same() {
+    let databases: Vec<Database> = (0..7).map(|_| open(FULL_TEXT)).collect();
+    let all: Vec<&Database> = databases.iter().collect();
+    for query in ["water", "number water", "nothing"] {
+        let search = Search::full_text(query).limit(20);
+        let one = search.run(&all, &never).unwrap();
+        let three = search.clone().threads(3).run(&all, &never).unwrap();
+        assert_eq!((one.hits, one.total), (three.hits, three.total));
+    }
+    let titles: Vec<Database> = (0..3).map(|_| open(TITLES)).collect();
+    let all: Vec<&Database> = titles.iter().collect();
+    let one = Search::suggestions("a").run(&all, &never).unwrap();
+    let many = Search::suggestions("a").threads(8).run(&all, &never).unwrap();
+    assert_eq!(one.hits, many.hits);
+    let stopped = Search::full_text("water").threads(2).run(&all, &|| true);
+    assert!(matches!(stopped, Err(Error::Stopped)));
+}
+
+#[test]
 fn a_damaged_database_does_not_keep_others_from_answering() {
     let mut broken = FULL_TEXT.to_vec();
     // All but the first block.
