@@ -53,11 +53,11 @@ def some(words, rnd, least, most):
     return [words[min(int(len(words) * rnd.random() ** 2), len(words) - 1)] for _ in range(rnd.randint(least, most))]
 
 
-def make(path, language, words, rnd):
+def make(path, language, words, rnd, name="page"):
     gap = "" if language == "jpn" else " "
     titles = []
     with Creator(path).config_indexing(True, CODES[language]).config_nbworkers(2) as creator:
-        creator.set_mainpath("page/0")
+        creator.set_mainpath(f"{name}/0")
         for number in range(ARTICLES):
             title = gap.join(some(words, rnd, 1, 5))
             if rnd.random() < 0.3:
@@ -65,10 +65,10 @@ def make(path, language, words, rnd):
             titles.append(title)
             paragraphs = "".join(f"<p>{gap.join(some(words, rnd, 5, 60))}{rnd.choice('.!?,;')}</p>" for _ in range(rnd.randint(1, 6)))
             html = f"<html><head><title>{title}</title></head><body><h1>{title}</h1>{paragraphs}</body></html>"
-            creator.add_item(Page(f"page/{number}", title, html))
+            creator.add_item(Page(f"{name}/{number}", title, html))
         for number in range(ARTICLES // 10):
             title = gap.join(some(words, rnd, 1, 3))
-            creator.add_redirection(f"other/{number}", title, f"page/{rnd.randrange(ARTICLES)}", {Hint.FRONT_ARTICLE: True})
+            creator.add_redirection(f"other/{number}", title, f"{name}/{rnd.randrange(ARTICLES)}", {Hint.FRONT_ARTICLE: True})
         creator.add_metadata("Language", language)
         creator.add_metadata("Title", language)
     return titles

@@ -98,6 +98,17 @@ impl Best {
         }
     }
 
+    /// Takes in what another one collected, of other documents.
+    pub(crate) fn merge(&mut self, mut other: Self) {
+        let seen = self.keys.len();
+        let theirs = other.keys.len();
+        self.keys.extend(other.keys.drain());
+        let in_both = (seen + theirs).saturating_sub(self.keys.len()) as u64;
+        let distinct = (self.distinct + other.distinct).saturating_sub(in_both);
+        other.into_candidates().for_each(|candidate| self.offer(candidate));
+        self.distinct = distinct;
+    }
+
     /// The best first.
     pub(crate) fn into_candidates(self) -> impl Iterator<Item = Candidate> {
         self.kept.into_iter().rev()
@@ -122,8 +133,11 @@ mod tests {
                 collapse: if *key == 0 { [].into() } else { [*key].into() },
                 matched: 0,
             }).collect();
-            let mut best = Best::new(room);
-            all.iter().for_each(|candidate| best.offer(candidate.clone()));
+            let (mut best, mut other) = (Best::new(room), Best::new(room));
+            let (some, others) = all.split_at(all.len() / 3);
+            some.iter().for_each(|candidate| best.offer(candidate.clone()));
+            others.iter().for_each(|candidate| other.offer(candidate.clone()));
+            best.merge(other);
             let mut expected = all;
             expected.sort_by(|a, b| b.cmp(a));
             let mut seen = HashSet::new();

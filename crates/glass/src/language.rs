@@ -10,6 +10,7 @@ use snowball_stemmers_rs::{Algorithm as Second, Stemmer as SecondStemmer};
 pub(crate) struct Stemmer(Option<Editions>);
 
 struct Editions {
+    language: &'static str,
     /// What Xapian 1.4 has.
     first: Edition,
     /// What Xapian 2 has, if that is something else.
@@ -37,36 +38,42 @@ impl Stemmer {
         let code = language.split(['_', '-', '@', '.', ',']).next().unwrap_or_default().trim().to_ascii_lowercase();
         let both = |first, second| {
             let second = second_edition_differs(second).then(|| SecondStemmer::create(second));
-            Some(Editions { first: Edition::Old(FirstStemmer::create(first)), second })
+            Some((Edition::Old(FirstStemmer::create(first)), second))
         };
-        let one = |algorithm| Some(Editions { first: Edition::New(SecondStemmer::create(algorithm)), second: None });
-        Self(match code.as_str() {
-            "ar" | "ara" => both(First::Arabic, Second::Arabic),
-            "ca" | "cat" => one(Second::Catalan),
-            "da" | "dan" => both(First::Danish, Second::Danish),
-            "de" | "deu" => both(First::German, Second::German),
-            "en" | "eng" => both(First::English, Second::English),
-            "es" | "spa" => both(First::Spanish, Second::Spanish),
-            "eu" | "eus" => one(Second::Basque),
-            "fi" | "fin" => both(First::Finnish, Second::Finnish),
-            "fr" | "fra" => both(First::French, Second::French),
-            "ga" | "gle" => one(Second::Irish),
-            "hu" | "hun" => both(First::Hungarian, Second::Hungarian),
-            "hy" | "hye" => one(Second::Armenian),
-            "id" | "ind" => one(Second::Indonesian),
-            "it" | "ita" => both(First::Italian, Second::Italian),
-            "lt" | "lit" => one(Second::Lithuanian),
-            "nb" | "nob" | "nn" | "nno" | "no" | "nor" => both(First::Norwegian, Second::Norwegian),
-            "ne" | "nep" => one(Second::Nepali),
-            "nl" | "nld" => both(First::Dutch, Second::Dutch),
-            "pt" | "por" => both(First::Portuguese, Second::Portuguese),
-            "ro" | "ron" => both(First::Romanian, Second::Romanian),
-            "ru" | "rus" => both(First::Russian, Second::Russian),
-            "sv" | "swe" => both(First::Swedish, Second::Swedish),
-            "ta" | "tam" => both(First::Tamil, Second::Tamil),
-            "tr" | "tur" => both(First::Turkish, Second::Turkish),
-            _ => None,
-        })
+        let one = |algorithm| Some((Edition::New(SecondStemmer::create(algorithm)), None));
+        let (language, editions) = match code.as_str() {
+            "ar" | "ara" => ("ar", both(First::Arabic, Second::Arabic)),
+            "ca" | "cat" => ("ca", one(Second::Catalan)),
+            "da" | "dan" => ("da", both(First::Danish, Second::Danish)),
+            "de" | "deu" => ("de", both(First::German, Second::German)),
+            "en" | "eng" => ("en", both(First::English, Second::English)),
+            "es" | "spa" => ("es", both(First::Spanish, Second::Spanish)),
+            "eu" | "eus" => ("eu", one(Second::Basque)),
+            "fi" | "fin" => ("fi", both(First::Finnish, Second::Finnish)),
+            "fr" | "fra" => ("fr", both(First::French, Second::French)),
+            "ga" | "gle" => ("ga", one(Second::Irish)),
+            "hu" | "hun" => ("hu", both(First::Hungarian, Second::Hungarian)),
+            "hy" | "hye" => ("hy", one(Second::Armenian)),
+            "id" | "ind" => ("id", one(Second::Indonesian)),
+            "it" | "ita" => ("it", both(First::Italian, Second::Italian)),
+            "lt" | "lit" => ("lt", one(Second::Lithuanian)),
+            "nb" | "nob" | "nn" | "nno" | "no" | "nor" => ("no", both(First::Norwegian, Second::Norwegian)),
+            "ne" | "nep" => ("ne", one(Second::Nepali)),
+            "nl" | "nld" => ("nl", both(First::Dutch, Second::Dutch)),
+            "pt" | "por" => ("pt", both(First::Portuguese, Second::Portuguese)),
+            "ro" | "ron" => ("ro", both(First::Romanian, Second::Romanian)),
+            "ru" | "rus" => ("ru", both(First::Russian, Second::Russian)),
+            "sv" | "swe" => ("sv", both(First::Swedish, Second::Swedish)),
+            "ta" | "tam" => ("ta", both(First::Tamil, Second::Tamil)),
+            "tr" | "tur" => ("tr", both(First::Turkish, Second::Turkish)),
+            _ => return Self(None),
+        };
+        Self(editions.map(|(first, second)| Editions { language, first, second }))
+    }
+
+    /// The code of ISO 639-1 of the language that it stems.
+    pub(crate) fn language(&self) -> Option<&'static str> {
+        self.0.as_ref().map(|editions| editions.language)
     }
 
     /// Whether it is of a language that is stemmed.

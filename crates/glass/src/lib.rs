@@ -41,9 +41,14 @@ mod cache;
 mod chars;
 mod collect;
 mod database;
+mod edition;
 mod error;
 mod estimate;
 mod expand;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+#[allow(missing_docs, clippy::panic, clippy::missing_panics_doc, reason = "checks of promises")]
+pub mod fuzz;
 mod geo;
 mod header;
 mod html;

@@ -208,8 +208,7 @@ impl And {
             }
         }
         for check in &mut self.checks {
-            run.work.spend(4)?;
-            if !check.holds(self.docid)? {
+            if !check.holds(self.docid, run.work)? {
                 return Ok(None);
             }
         }

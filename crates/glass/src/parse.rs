@@ -21,10 +21,37 @@ enum Part {
     Ngrams(Vec<Word>),
 }
 
+impl Part {
+    /// Its words, if it has such.
+    fn words(&self) -> Option<&[Word]> {
+        match self {
+            Self::Group(words) | Self::Phrase(words) => Some(words),
+            Self::Ngrams(_) => None,
+        }
+    }
+
+    const fn words_mut(&mut self) -> Option<&mut Vec<Word>> {
+        match self {
+            Self::Group(words) | Self::Phrase(words) => Some(words),
+            Self::Ngrams(_) => None,
+        }
+    }
+}
+
 /// Makes a query of text that was normalised.
-pub(crate) fn full_text(text: &str, words: &impl Words) -> Query {
-    let parts = parts(text);
+///
+/// Stop words are left out as Xapian leaves them out, which keeps some that no document can have. If that
+/// `is_lenient`, all of them are left out wherever anything else is wanted.
+pub(crate) fn full_text(text: &str, words: &impl Words, is_lenient: bool) -> Query {
+    let mut parts = parts(text);
     let is_whole = parts.len() == 1;
+    if is_lenient {
+        let is_stop = |word: &Word| words.is_stop(&word.text);
+        let is_only_stops = parts.iter().all(|part| part.words().is_some_and(|words| words.iter().all(is_stop)));
+        for words in parts.iter_mut().filter_map(Part::words_mut).filter(|_| !is_only_stops) {
+            words.retain(|word| !is_stop(word));
+        }
+    }
     let mut all = Vec::new();
     for part in parts {
         match part {
@@ -157,7 +184,22 @@ mod tests {
             ("the +who", ""),
         ];
         for (text, expected) in cases {
-            assert_eq!(full_text(text, &English).to_string(), expected, "{text}");
+            assert_eq!(full_text(text, &English, false).to_string(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn leniently_stop_words_are_left_out_where_anything_else_is_wanted() {
+        let cases = [
+            ("the-who cat", "cat@3"),
+            ("cat, the who", "cat@1"),
+            ("the-cat", "cat@2"),
+            ("the 東", "東@2"),
+            ("the who", "(the@1 AND who@2)"),
+            ("the-who", "(the@1 PHRASE 2 who@2)"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(full_text(text, &English, true).to_string(), expected, "{text}");
         }
     }
 
@@ -183,7 +225,7 @@ mod tests {
             ("!!! ... ' \" --", ""),
         ];
         for (text, expected) in cases {
-            assert_eq!(full_text(text, &English).to_string(), expected, "{text}");
+            assert_eq!(full_text(text, &English, false).to_string(), expected, "{text}");
         }
     }
 }

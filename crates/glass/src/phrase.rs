@@ -4,6 +4,7 @@ use crate::database::Database;
 use crate::error::Result;
 use crate::positions::Positions;
 use crate::query::Term;
+use crate::work::Work;
 
 /// One phrase, for documents that have all of its terms.
 pub(crate) struct PhraseCheck {
@@ -20,9 +21,10 @@ impl PhraseCheck {
     }
 
     /// Whether the phrase is in the document.
-    pub(crate) fn holds(&mut self, docid: u32) -> Result<bool> {
+    pub(crate) fn holds(&mut self, docid: u32, work: &mut Work<'_>) -> Result<bool> {
         for (term, list) in self.terms.iter_mut().zip(&mut self.lists) {
             term.get(docid, list)?;
+            work.spend(list.len() as u64 + 2)?;
             if list.is_empty() {
                 return Ok(false);
             }

@@ -9,8 +9,9 @@ use crate::pack::{put_sortable, put_sortable_string, varint_u32};
 use crate::table::{Cursor, Table};
 
 const BAD: Error = Error::Damaged("a list of positions ends early or is not in order");
-/// More positions than a term has in one document.
-const MOST: u32 = 1 << 22;
+/// More positions than a term has in one document. Neighbours take no bits at all, so that the length of a
+/// list does not bound them.
+pub(crate) const MOST: u32 = 1 << 20;
 
 /// Positions of one term.
 pub(crate) struct Positions {
@@ -105,5 +106,24 @@ impl Bits<'_> {
             self.at += 1;
         }
         Some(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_that_contradict_themselves_are_errors() {
+        let read = |bytes: &[u8]| {
+            let mut out = Vec::new();
+            decode(bytes, &mut out).map(|()| out)
+        };
+        assert_eq!(read(&[7]).unwrap(), [7]);
+        // Last 5, first 0 of 5, two in all.
+        assert_eq!(read(&[5, 0]).unwrap(), [0, 5]);
+        assert!(read(&[]).is_err());
+        assert!(read(&[0x80]).is_err());
+        assert!(read(&[0xff, 0xff, 0xff, 0xff, 0x0f, 0xff, 0xff]).is_err());
     }
 }

@@ -16,6 +16,7 @@ use crate::vocabulary::Vocabulary;
 use crate::weight::Scheme;
 use crate::work::{Run, Work};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes of a query.
 const LONGEST: usize = 4096;
@@ -43,6 +44,8 @@ pub struct Search {
     limit: usize,
     work: u64,
     circle: Option<Circle>,
+    is_lenient: bool,
+    threads: usize,
 }
 
 /// What was found.
@@ -102,7 +105,16 @@ impl Search {
     }
 
     const fn new(text: String, is_suggestion: bool) -> Self {
-        Self { text, is_suggestion, offset: 0, limit: 10, work: 200_000_000, circle: None }
+        Self {
+            text,
+            is_suggestion,
+            offset: 0,
+            limit: 10,
+            work: 200_000_000,
+            circle: None,
+            is_lenient: false,
+            threads: 1,
+        }
     }
 
     /// How many of the best are passed over. 0 if it is not called.
@@ -131,6 +143,21 @@ impl Search {
     #[must_use]
     pub const fn near(mut self, centre: Place, metres: f64) -> Self {
         self.circle = Some(Circle { centre, radius: metres });
+        self
+    }
+
+    /// Leaves out stop words wherever anything else is wanted. libzim keeps some, such as those of `the-who
+    /// cat`, and then finds nothing in an index without stop words.
+    #[must_use]
+    pub const fn lenient(mut self) -> Self {
+        self.is_lenient = true;
+        self
+    }
+
+    /// How many threads go through several databases. 1, the caller's own, if it is not called.
+    #[must_use]
+    pub const fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
         self
     }
 
@@ -181,11 +208,11 @@ impl Search {
         let text = normalise(&self.text);
         let settings = database.settings()?;
         if self.is_suggestion {
-            let stem = |word: &str| settings.stemmer.first(word);
+            let stem = |word: &str| settings.stem(word);
             return Ok(suggestion(&text, settings.stemmer.has_stems().then_some(&stem)));
         }
         let vocabulary = Vocabulary::new(database, settings);
-        let query = parse::full_text(&text, &vocabulary);
+        let query = parse::full_text(&text, &vocabulary, self.is_lenient);
         vocabulary.finish().map(|()| query)
     }
 
@@ -286,14 +313,48 @@ impl Pass<'_, '_, '_> {
         }
         let scheme = if self.search.is_suggestion { Scheme::SUGGESTIONS } else { Scheme::FULL_TEXT };
         let plan = Plan::new(scheme, &parts)?;
-        for (index, part) in indexes.into_iter().zip(&parts) {
-            match self.search_one(index, part, &plan, best, total) {
-                Ok(()) => {}
-                Err(Error::Stopped) => return Err(Error::Stopped),
-                Err(error) => failed.push((index, error)),
-            }
+        let jobs: Vec<(usize, &Part<'_>)> = indexes.into_iter().zip(&parts).collect();
+        let threads = self.search.threads.clamp(1, jobs.len().max(1));
+        if threads == 1 {
+            return jobs.into_iter().try_for_each(|(index, part)| {
+                let done = self.search_one(index, part, &plan, best, total);
+                note(done, index, failed)
+            });
         }
-        Ok(())
+        let (search, count, queue) = (self.search, self.count, AtomicUsize::new(0));
+        let (plan, jobs, queue, work) = (&plan, &jobs, &queue, &*self.work);
+        let outcomes: Vec<_> = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..threads)
+                .map(|_| {
+                    let mut work = work.share(threads);
+                    scope.spawn(move || {
+                        let (mut best, mut failed) = (Best::new(search.offset + search.limit), Vec::new());
+                        let mut total = Total { at_least: 0, is_exact: true };
+                        let mut pass = Pass { search, count, work: &mut work };
+                        let mut outcome = Ok(());
+                        while let Some((index, part)) = jobs.get(queue.fetch_add(1, Ordering::Relaxed)) {
+                            let done = pass.search_one(*index, part, plan, &mut best, &mut total);
+                            outcome = note(done, *index, &mut failed);
+                            if outcome.is_err() {
+                                break;
+                            }
+                        }
+                        (best, total, failed, outcome, work.is_exhausted)
+                    })
+                })
+                .collect();
+            workers.into_iter().filter_map(|worker| worker.join().ok()).collect()
+        });
+        let mut outcome = Ok(());
+        for (theirs, their_total, mut their_failed, their_outcome, is_exhausted) in outcomes {
+            best.merge(theirs);
+            total.at_least += their_total.at_least;
+            total.is_exact &= their_total.is_exact;
+            failed.append(&mut their_failed);
+            self.work.is_exhausted |= is_exhausted;
+            outcome = outcome.and(their_outcome);
+        }
+        outcome
     }
 
     fn part<'a>(&mut self, database: &'a Database) -> Result<Part<'a>> {
@@ -369,6 +430,18 @@ impl Pass<'_, '_, '_> {
             }
             best.offer(candidate);
         }
+    }
+}
+
+/// A database that failed is noted, and others go on; being stopped ends all.
+fn note(done: Result<()>, index: usize, failed: &mut Vec<(usize, Error)>) -> Result<()> {
+    match done {
+        Err(Error::Stopped) => Err(Error::Stopped),
+        Err(error) => {
+            failed.push((index, error));
+            Ok(())
+        }
+        Ok(()) => Ok(()),
     }
 }
 

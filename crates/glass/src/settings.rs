@@ -1,6 +1,7 @@
 //! What libzim's indexer notes in a database about how it was made.
 
 use crate::database::Database;
+use crate::edition::Edition;
 use crate::error::Result;
 use crate::language::Stemmer;
 use std::collections::HashSet;
@@ -8,6 +9,7 @@ use std::collections::HashSet;
 /// See the module.
 pub(crate) struct Settings {
     pub(crate) stemmer: Stemmer,
+    pub(crate) edition: Edition,
     /// Words that were not indexed; empty for most archives.
     pub(crate) stop_words: HashSet<Box<str>>,
     pub(crate) slots: Slots,
@@ -23,6 +25,15 @@ pub(crate) struct Slots {
 }
 
 impl Settings {
+    /// The stem that a word has in the index, where that does not depend on whether the index has it.
+    pub(crate) fn stem(&self, word: &str) -> String {
+        let first = self.stemmer.first(word);
+        match self.edition {
+            Edition::Second => self.stemmer.second(word, &first).unwrap_or(first),
+            Edition::First | Edition::Unknown => first,
+        }
+    }
+
     pub(crate) fn read(database: &Database) -> Result<Self> {
         let text = |key: &str| -> Result<Option<String>> {
             Ok(database.metadata(key)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
@@ -34,8 +45,10 @@ impl Settings {
             // Before 2017 there was no map: slot 0 had a snippet, slot 1 the number of words.
             None => Slots { word_count: Some(1), ..Slots::default() },
         };
+        let stemmer = Stemmer::of_metadata(&language);
         Ok(Self {
-            stemmer: Stemmer::of_metadata(&language),
+            edition: Edition::of(database, &stemmer)?,
+            stemmer,
             stop_words: stop_words.lines().filter(|word| !word.is_empty()).map(Into::into).collect(),
             slots,
         })

@@ -319,11 +319,17 @@ fn finish(text: &str, core: usize, room: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::edition::Edition;
     use crate::language::Stemmer;
     use proptest::prelude::*;
 
     fn settings(language: &str) -> Settings {
-        Settings { stemmer: Stemmer::of_metadata(language), stop_words: Default::default(), slots: Default::default() }
+        Settings {
+            stemmer: Stemmer::of_metadata(language),
+            edition: Edition::Unknown,
+            stop_words: Default::default(),
+            slots: Default::default(),
+        }
     }
 
     fn highlighter<'a>(settings: &'a Settings, terms: &[(&str, f64)]) -> Highlighter<'a> {

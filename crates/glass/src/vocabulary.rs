@@ -1,6 +1,7 @@
 //! Words as one database knows them.
 
 use crate::database::Database;
+use crate::edition::Edition;
 use crate::error::{Error, Result};
 use crate::parse::Words;
 use crate::settings::Settings;
@@ -35,6 +36,9 @@ impl<'a> Vocabulary<'a> {
 
 impl Words for Vocabulary<'_> {
     fn stems(&self, word: &str) -> Vec<String> {
+        if self.settings.edition != Edition::Unknown {
+            return vec![self.settings.stem(word)];
+        }
         let first = self.settings.stemmer.first(word);
         match self.settings.stemmer.second(word, &first) {
             Some(second) if !self.has(&first) && self.has(&second) => vec![second],

@@ -21,6 +21,11 @@ impl<'a> Work<'a> {
         Self { stop, done: 0, next_look: 0, limit, is_exhausted: false }
     }
 
+    /// For one of several threads, which does its part of what is left.
+    pub(crate) fn share(&self, threads: usize) -> Self {
+        Self::new(self.stop, self.limit.saturating_sub(self.done) / threads.max(1) as u64)
+    }
+
     /// Fails if it is time to stop.
     #[inline]
     pub(crate) fn spend(&mut self, postings: u64) -> Result<()> {

@@ -3,7 +3,7 @@
 //!
 //! 1. A container could only be created, never run: `run_gives_exit_code_and_output_or_leaves_it_running`
 //! 2. Create had no network, restart policy, user, labels, entrypoint, health check or resources:
-//!     `a_container_is_created_started_looked_at_stopped_and_removed`
+//!    `a_container_is_created_started_looked_at_stopped_and_removed`
 //! 3. Following a log blocked until 10,000 lines had come: `following_is_bounded_in_time_tells_progress_and_ends_with_its_caller`
 //! 4. Output that is no UTF-8 was an error: `output_that_is_no_utf8_is_shown`
 //! 5. Streaming statistics gave the first snapshot only: `following_is_bounded_in_time_tells_progress_and_ends_with_its_caller`
@@ -55,7 +55,7 @@
 //! 50. The clock skew of OAuth had no effect; what is not built refuses to start: `a_guard_that_is_not_built_refuses_to_start`
 //! 51. Client addresses had no networks; what is not built refuses to start: `a_guard_that_is_not_built_refuses_to_start`
 //! 52. All clients shared one rate, and ten requests a minute were all that an address had:
-//!     `over_a_network_a_token_guards_and_the_rates_are_those_of_mcp_docker`
+//!    `over_a_network_a_token_guards_and_the_rates_are_those_of_mcp_docker`
 //! 53. An open address without a token was only logged: `over_a_network_a_token_guards_and_the_rates_are_those_of_mcp_docker`
 //! 54. Values were never searched for secrets: `secrets_are_known_by_their_shape`
 //! 55. A tool that failed was a success (`isError` false): `without_an_engine_everything_is_listed_and_says_what_to_do`

@@ -1,0 +1,186 @@
+//! What callers see of searches, on two small databases that libzim made.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+
+mod common;
+
+use glass::{Cache, Database, Error, Highlighter, Memory, Place, Search};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+const TITLES: &[u8] = include_bytes!("data/titles.glass");
+const FULL_TEXT: &[u8] = include_bytes!("data/full-text.glass");
+
+fn open(bytes: &'static [u8]) -> Database {
+    Database::open(Arc::new(Memory(bytes)), 0..bytes.len() as u64, &Arc::default()).unwrap()
+}
+
+fn never() -> bool {
+    false
+}
+
+#[test]
+fn pages_of_results_are_the_whole_cut_into_pieces() {
+    let database = open(FULL_TEXT);
+    for query in ["water", "number water", "run"] {
+        let whole = Search::full_text(query).limit(1000).run(&[&database], &never).unwrap();
+        assert!(whole.total.is_exact && whole.is_complete && whole.hits.len() as u64 == whole.total.at_least);
+        let mut pages = Vec::new();
+        for offset in (0..whole.hits.len()).step_by(3) {
+            let page = Search::full_text(query).offset(offset).limit(3).run(&[&database], &never).unwrap();
+            assert_eq!(page.total, whole.total);
+            pages.extend(page.hits);
+        }
+        assert_eq!(pages, whole.hits);
+        assert!(whole.hits.is_sorted_by(|a, b| a.weight >= b.weight), "the best first");
+        assert_eq!(whole.hits.first().map(|hit| hit.percent), Some(100));
+    }
+}
+
+#[test]
+fn hits_say_what_the_index_has() {
+    let matches = Search::full_text("water").run(&[&open(FULL_TEXT)], &never).unwrap();
+    let hit = &matches.hits[0];
+    assert!(hit.path.starts_with("C/page/") && hit.title.as_ref().is_some_and(|title| !title.is_empty()));
+    assert!(hit.word_count.is_some_and(|count| count > 3) && hit.target_path.is_none());
+    let matches = Search::suggestions("a").limit(100).run(&[&open(TITLES)], &never).unwrap();
+    assert!(matches.hits.iter().any(|hit| hit.path.starts_with("C/other/") && hit.target_path.is_some()));
+    let mut targets: Vec<_> = matches.hits.iter().map(|hit| hit.target_path.clone()).collect();
+    targets.sort();
+    assert!(targets.windows(2).all(|pair| pair[0] != pair[1] || pair[0].is_none()), "each page once");
+}
+
+#[test]
+fn a_total_that_is_not_exact_is_not_too_high() {
+    let database = open(TITLES);
+    for query in ["a", "s", "to", "wa", "running"] {
+        let whole = Search::suggestions(query).limit(1000).run(&[&database], &never).unwrap();
+        assert_eq!(whole.total.at_least, whole.hits.len() as u64);
+        let few = Search::suggestions(query).limit(2).run(&[&database], &never).unwrap();
+        assert!(few.total.at_least <= whole.total.at_least && few.total.at_least >= few.hits.len() as u64);
+        assert!(!few.total.is_exact || few.total == whole.total);
+        assert_eq!(few.hits, whole.hits[..few.hits.len()]);
+    }
+}
+
+#[test]
+fn the_same_database_twice_gives_every_document_twice() {
+    let (first, second) = (open(FULL_TEXT), open(FULL_TEXT));
+    let one = Search::full_text("water number").limit(1000).run(&[&first], &never).unwrap();
+    let two = Search::full_text("water number").limit(1000).run(&[&first, &second], &never).unwrap();
+    assert_eq!(two.total.at_least, 2 * one.total.at_least);
+    let places: Vec<(usize, u32)> = two.hits.iter().map(|hit| (hit.database, hit.docid)).collect();
+    let expected: Vec<(usize, u32)> = one.hits.iter().flat_map(|hit| [(0, hit.docid), (1, hit.docid)]).collect();
+    assert_eq!(places, expected);
+}
+
+#[test]
+fn several_threads_find_the_same() {
+    let databases: Vec<Database> = (0..7).map(|_| open(FULL_TEXT)).collect();
+    let all: Vec<&Database> = databases.iter().collect();
+    for query in ["water", "number water", "nothing"] {
+        let search = Search::full_text(query).limit(20);
+        let one = search.run(&all, &never).unwrap();
+        let three = search.clone().threads(3).run(&all, &never).unwrap();
+        assert_eq!((one.hits, one.total), (three.hits, three.total));
+    }
+    let titles: Vec<Database> = (0..3).map(|_| open(TITLES)).collect();
+    let all: Vec<&Database> = titles.iter().collect();
+    let one = Search::suggestions("a").run(&all, &never).unwrap();
+    let many = Search::suggestions("a").threads(8).run(&all, &never).unwrap();
+    assert_eq!(one.hits, many.hits);
+    let stopped = Search::full_text("water").threads(2).run(&all, &|| true);
+    assert!(matches!(stopped, Err(Error::Stopped)));
+}
+
+#[test]
+fn a_damaged_database_does_not_keep_others_from_answering() {
+    let mut broken = FULL_TEXT.to_vec();
+    // All but the first block.
+    broken[2048..].fill(0xff);
+    let range = 0..broken.len() as u64;
+    let broken = Database::open(Arc::new(Memory(broken)), range, &Arc::default()).unwrap();
+    let sound = open(FULL_TEXT);
+    let alone = Search::full_text("water").run(&[&sound], &never).unwrap();
+    let both = Search::full_text("water").run(&[&broken, &sound], &never).unwrap();
+    assert!(matches!(both.failures[..], [(0, Error::Damaged(_))]), "{:?}", both.failures);
+    assert_eq!((both.total, both.hits.len()), (alone.total, alone.hits.len()));
+    assert!(both.hits.iter().all(|hit| hit.database == 1));
+    let failed = Search::full_text("water").run(&[&broken, &broken], &never);
+    assert!(matches!(failed, Err(Error::Damaged(_))));
+}
+
+#[test]
+fn a_search_can_be_stopped_and_bounded() {
+    let database = open(FULL_TEXT);
+    let asked = AtomicUsize::new(0);
+    let stopped = Search::full_text("water").run(&[&database], &|| asked.fetch_add(1, Ordering::Relaxed) == 0);
+    assert!(matches!(stopped, Err(Error::Stopped)));
+    let bounded = Search::suggestions("a").work_limit(0).run(&[&open(TITLES)], &never).unwrap();
+    assert!(!bounded.is_complete && !bounded.total.is_exact);
+    let long = Search::full_text("x".repeat(5000)).run(&[&database], &never);
+    assert!(matches!(long, Err(Error::QueryTooLong { .. })));
+    let deep = Search::full_text("x").offset(usize::MAX).run(&[&database], &never);
+    assert!(matches!(deep, Err(Error::TooDeep(_))));
+}
+
+#[test]
+fn many_threads_search_with_one_cache_that_is_too_small() {
+    let cache = Arc::new(Cache::new(100_000));
+    let open = |bytes: &'static [u8]| Database::open(Arc::new(Memory(bytes)), 0..bytes.len() as u64, &cache).unwrap();
+    let (full_text, titles) = (open(FULL_TEXT), open(TITLES));
+    let expected = Search::full_text("water number").run(&[&full_text], &never).unwrap().hits;
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    assert_eq!(Search::full_text("water number").run(&[&full_text], &never).unwrap().hits, expected);
+                    assert!(!Search::suggestions("a").run(&[&titles], &never).unwrap().hits.is_empty());
+                }
+            });
+        }
+    });
+    assert!(cache.usage().bytes <= 100_000);
+}
+
+#[test]
+fn a_database_is_read_in_place_within_a_file() {
+    let file = [&[7; 777], FULL_TEXT, &[7; 99]].concat();
+    let range = 777..777 + FULL_TEXT.len() as u64;
+    let database = Database::open(Arc::new(Memory(file)), range, &Arc::default()).unwrap();
+    let alone = Search::full_text("water").run(&[&open(FULL_TEXT)], &never).unwrap();
+    assert_eq!(Search::full_text("water").run(&[&database], &never).unwrap().hits, alone.hits);
+    let cut = Database::open(Arc::new(Memory(FULL_TEXT)), 0..40, &Arc::default());
+    assert!(matches!(cut, Err(Error::Damaged(_))));
+    let other = Database::open(Arc::new(Memory(b"ZIM archive".repeat(400))), 0..4400, &Arc::default());
+    assert!(matches!(other, Err(Error::NotGlass)));
+}
+
+#[test]
+fn words_of_the_query_are_marked_in_all_forms() {
+    let database = open(FULL_TEXT);
+    let search = Search::full_text("running generously");
+    let highlighter = Highlighter::new(&search, &database).unwrap();
+    let snippet = highlighter.snippet("It runs. He was generous; a Run, RUNNING.", 100);
+    assert_eq!(snippet.marked("[", "]"), "It [runs]. He was [generous]; a [Run], [RUNNING].");
+}
+
+#[test]
+fn documents_near_a_place_are_found_the_nearest_first() {
+    let Some(archive) = common::shared("stop.zim") else { return };
+    let [full_text, _] = common::databases(&archive, &Arc::default());
+    let paths = |search: Search| -> Vec<String> {
+        let matches = search.run(&[&full_text], &never).unwrap();
+        assert_eq!(matches.total.at_least, matches.hits.len() as u64);
+        matches.hits.into_iter().map(|hit| hit.path).collect()
+    };
+    // Each of the twelve pages with a place is a degree farther north and east than the one before.
+    let centre = Place { latitude: 10.0, longitude: 20.0 };
+    let near = paths(Search::full_text("").near(centre, 500_000.0));
+    assert_eq!(near, ["C/ja/tokyo", "C/zh/beijing", "C/ko/seoul", "C/ru/moscow"]);
+    assert_eq!(paths(Search::full_text("tokyo").near(centre, 500_000.0)), ["C/ja/tokyo"]);
+    assert_eq!(paths(Search::full_text("tokyo").near(Place { latitude: -40.0, ..centre }, 500_000.0)), [""; 0]);
+    assert_eq!(paths(Search::full_text("").near(centre, 0.0)).len(), 1);
+    // The title index has no places.
+    assert_eq!(paths(Search::full_text("").near(centre, f64::NAN)), [""; 0]);
+}
