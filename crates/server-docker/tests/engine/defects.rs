@@ -55,7 +55,7 @@
 //! 50. The clock skew of OAuth had no effect; what is not built refuses to start: `a_guard_that_is_not_built_refuses_to_start`
 //! 51. Client addresses had no networks; what is not built refuses to start: `a_guard_that_is_not_built_refuses_to_start`
 //! 52. All clients shared one rate, and ten requests a minute were all that an address had:
-//!    `over_a_network_a_token_guards_and_the_rates_are_those_of_mcp_docker`
+//!     `over_a_network_a_token_guards_and_the_rates_are_those_of_mcp_docker`
 //! 53. An open address without a token was only logged: `over_a_network_a_token_guards_and_the_rates_are_those_of_mcp_docker`
 //! 54. Values were never searched for secrets: `secrets_are_known_by_their_shape`
 //! 55. A tool that failed was a success (`isError` false): `without_an_engine_everything_is_listed_and_says_what_to_do`
