@@ -260,6 +260,9 @@ async def changes(peer, folder, era):
         took = time.monotonic() - begun
         check((await peer.tool("zim_metadata", zim_file_path="three"))["zim_file"] == "three.zim", "it is not there")
     (folder / "three.zim").unlink()
+    async with asyncio.timeout(5):
+        while not (await peer.raw("zim_metadata", zim_file_path="three"))[0].is_error:
+            pass
     await peer.fault("zim_metadata", "file_not_found", zim_file_path="three")
     return took
 

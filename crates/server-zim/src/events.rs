@@ -12,6 +12,7 @@ mod watch {
     use std::os::fd::OwnedFd;
     use std::path::PathBuf;
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use tokio::sync::Notify;
 
     /// Folders that are watched.
@@ -24,8 +25,9 @@ mod watch {
     }
 
     impl Events {
-        /// Watches these folders; nothing if the system does not let us.
-        pub(crate) fn of(folders: &[PathBuf]) -> Option<Self> {
+        /// Watches these folders, and sets `stale` whenever something changes in one of them; nothing if the system does
+        /// not let us.
+        pub(crate) fn of(folders: &[PathBuf], stale: &Arc<AtomicBool>) -> Option<Self> {
             let what = WatchFlags::CREATE
                 | WatchFlags::DELETE
                 | WatchFlags::MOVED_TO
@@ -42,7 +44,8 @@ mod watch {
             let told = Arc::new(Notify::new());
             let tells = Arc::clone(&told);
             let thread = std::thread::Builder::new().name("zim-events".to_owned());
-            thread.spawn(move || wait(&queue, &end, &tells)).ok()?;
+            let stale = Arc::clone(stale);
+            thread.spawn(move || wait(&queue, &end, &stale, &tells)).ok()?;
             Some(Self { told, _alive: alive })
         }
 
@@ -52,7 +55,7 @@ mod watch {
         }
     }
 
-    fn wait(queue: &OwnedFd, end: &PipeReader, told: &Notify) {
+    fn wait(queue: &OwnedFd, end: &PipeReader, stale: &AtomicBool, told: &Notify) {
         let mut buffer = [0; 4096];
         loop {
             let mut both = [PollFd::new(queue, PollFlags::IN), PollFd::new(end, PollFlags::IN)];
@@ -74,6 +77,8 @@ mod watch {
                     Err(_) => return,
                 }
             }
+            // Whoever calls now looks for themselves; who only waits is told.
+            stale.store(true, Ordering::Release);
             told.notify_one();
         }
     }
@@ -82,11 +87,13 @@ mod watch {
 #[cfg(not(target_os = "linux"))]
 mod watch {
     use std::path::PathBuf;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
 
     pub(crate) struct Events;
 
     impl Events {
-        pub(crate) const fn of(_folders: &[PathBuf]) -> Option<Self> {
+        pub(crate) fn of(_folders: &[PathBuf], _stale: &Arc<AtomicBool>) -> Option<Self> {
             None
         }
 

@@ -15,6 +15,7 @@ use arc_swap::ArcSwapOption;
 use mcp::State;
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::Instant;
 
@@ -26,6 +27,8 @@ pub(crate) struct Library {
     pub(crate) opener: Arc<Opener>,
     pub(crate) articles: Articles,
     shelf: ArcSwapOption<Shelf>,
+    /// Something changed in the folders since they were last looked at.
+    pub(crate) stale: Arc<AtomicBool>,
     /// When the folders were last looked at. Held while they are.
     scanned: Mutex<Option<Instant>>,
     told: OnceLock<Told>,
@@ -62,7 +65,7 @@ impl Library {
         let opener = Arc::new(Opener::new(&settings));
         let articles = Articles::new(&settings);
         let (shelf, scanned) = (ArcSwapOption::empty(), Mutex::new(None));
-        Self { settings, opener, articles, shelf, scanned, told: OnceLock::new() }
+        Self { settings, opener, articles, shelf, scanned, stale: Arc::default(), told: OnceLock::new() }
     }
 
     /// Says who is told of changes from now on.
@@ -85,8 +88,9 @@ impl Library {
             (Err(TryLockError::WouldBlock), None) => self.lock(),
             (Err(TryLockError::Poisoned(poisoned)), _) => poisoned.into_inner(),
         };
+        let is_fresh = |when: Instant| when.elapsed() < self.settings.rescan && !self.stale.load(Ordering::Acquire);
         match (self.known(), *scanned) {
-            (Some(known), Some(when)) if when.elapsed() < self.settings.rescan => known,
+            (Some(known), Some(when)) if is_fresh(when) => known,
             _ => self.look_now(&mut scanned),
         }
     }
@@ -101,6 +105,8 @@ impl Library {
     }
 
     fn look_now(&self, scanned: &mut Option<Instant>) -> Arc<Shelf> {
+        // What changes from here on is looked at next time.
+        self.stale.store(false, Ordering::Release);
         let before = self.known();
         let shelf = Arc::new(self.look(before.as_deref()));
         self.shelf.store(Some(Arc::clone(&shelf)));

@@ -109,9 +109,11 @@ pub(crate) fn spellings(query: &str) -> Vec<String> {
         let mut letters = word.chars();
         letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>()).unwrap_or_default()
     };
-    let words: Vec<String> = query.split(' ').map(capital).collect();
+    let lower = query.to_lowercase();
+    let words = |text: &str| text.split(' ').map(capital).collect::<Vec<_>>().join(" ");
     let mut all = Vec::new();
-    for spelling in [query.clone(), capital(&query), query.to_lowercase(), words.join(" "), query.to_uppercase()] {
+    let others = [capital(&query), capital(&lower), words(&query), words(&lower), lower.clone(), query.to_uppercase()];
+    for spelling in std::iter::once(query.clone()).chain(others) {
         if !all.contains(&spelling) {
             all.push(spelling);
         }

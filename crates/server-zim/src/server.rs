@@ -83,7 +83,7 @@ async fn keep(server: Weak<ZimServer>) {
         match looked.await {
             Ok(shelf) if shelf.folders != watched => {
                 watched.clone_from(&shelf.folders);
-                events = Events::of(&watched);
+                events = server.upgrade().and_then(|server| Events::of(&watched, &server.holdings.stale));
             }
             Ok(_) => {}
             Err(error) => tracing::error!(%error, "looking for archives failed"),

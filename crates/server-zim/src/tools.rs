@@ -18,11 +18,13 @@ use crate::meta::Answered;
 use crate::settings::Settings;
 use crate::text::piece;
 use crate::work::Desk;
-use mcp::builtin::{Annotations, Builtin, Fail, Output, Structured, ToolHead, tool};
+use mcp::builtin::{Annotations, Builtin, Fail, Output, ToolHead, tool};
 use mcp::{Call, Raw, Tier};
 use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// What a model is told about the server.
@@ -64,7 +66,7 @@ where
     if schemas {
         return server.tool(head, move |desk, given: Arguments<A>, call| {
             let running = run(desk, given, call);
-            async move { running.await.map(|answer| Structured(answer.0)) }
+            async move { running.await.map(|answer| Shown(answer.0)) }
         });
     }
     server.tool(head, move |desk, given: Arguments<A>, call| {
@@ -75,6 +77,40 @@ where
 
 /// What a tool answers.
 pub(crate) struct Answer<T>(pub(crate) T);
+
+/// A result with its structure, and the same as text.
+struct Shown<T>(T);
+
+impl<T: Answered + JsonSchema> Output for Shown<T> {
+    /// What is written, which is less than could be read: members that are left out are not required.
+    fn schema() -> Option<Raw> {
+        let generator = SchemaSettings::default().for_serialize().into_generator();
+        let mut schema = generator.into_root_schema_for::<T>().to_value();
+        portable(&mut schema);
+        Some(Raw::of(&schema))
+    }
+
+    fn into_result(self) -> Raw {
+        let value = Raw::of(&self.0);
+        let block = mcp::builtin::text(&String::from_utf8_lossy(value.bytes()));
+        Raw::object([("content", &Raw::array([&block])), ("structuredContent", &value)])
+    }
+}
+
+/// Takes out formats that no vocabulary knows, and what only people would read.
+fn portable(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            let is_ours = |format: &Value| format.as_str().is_some_and(|format| format.starts_with("uint"));
+            if object.get("format").is_some_and(is_ours) {
+                object.remove("format");
+            }
+            object.values_mut().for_each(portable);
+        }
+        Value::Array(items) => items.iter_mut().for_each(portable),
+        _ => {}
+    }
+}
 
 /// A result that is text alone.
 pub(crate) struct Text(pub(crate) String);

@@ -94,7 +94,7 @@ pub(crate) fn answer(work: &Work, given: &Query) -> Result<String, Fault> {
     }
     let asked = mend::without_leaks(asked);
     let mut meaning = question::read(&asked);
-    let (offset, cursor_note) = offset(work, given, &asked)?;
+    let offset = offset(given, &asked)?;
     correct(work, given, &mut meaning);
     if let Some(topic) = meaning.get("topic").or_else(|| meaning.get("entry"))
         && matches!(meaning.intent, "tell_me_about" | "summary")
@@ -112,7 +112,6 @@ pub(crate) fn answer(work: &Work, given: &Query) -> Result<String, Fault> {
     }
     let asking = Asking { work, given, meaning: &meaning, offset };
     let answer = asking.answer()?;
-    let _ = cursor_note;
     let framed = Framed {
         body: answer.body,
         intent: meaning.intent,
@@ -140,12 +139,12 @@ fn guidance() -> String {
 }
 
 /// Where to begin: what is said, or what a cursor says.
-fn offset(_work: &Work, given: &Query, asked: &str) -> Result<(i64, ()), Fault> {
+fn offset(given: &Query, asked: &str) -> Result<i64, Fault> {
     let said = given.offset.unwrap_or(0);
     if said < 0 {
         return Err(Fault::new("invalid_offset", "offset is 0 or more."));
     }
-    let Some(text) = given.cursor.as_deref().filter(|text| !text.is_empty()) else { return Ok((said, ())) };
+    let Some(text) = given.cursor.as_deref().filter(|text| !text.is_empty()) else { return Ok(said) };
     let (tool, position) = cursor::any(text)?;
     if tool == "zim_search" {
         let of_cursor = words(&position.q);
@@ -157,7 +156,7 @@ fn offset(_work: &Work, given: &Query, asked: &str) -> Result<(i64, ()), Fault> 
             ));
         }
     }
-    Ok((i64::try_from(position.o).unwrap_or(i64::MAX), ()))
+    Ok(i64::try_from(position.o).unwrap_or(i64::MAX))
 }
 
 /// Mends the words of a topic. Paths and quoted text stay as they are.

@@ -10,8 +10,6 @@ pub(super) struct Meaning {
     pub(super) certainty: f64,
     /// What was captured: entry, topic, section, namespace, archive, type, entries.
     pub(super) about: BTreeMap<&'static str, String>,
-    /// It is said in one of the ways of the grammar, not only taken to mean this.
-    pub(super) is_said: bool,
 }
 
 impl Meaning {
@@ -28,7 +26,7 @@ pub(super) fn read(question: &str) -> Meaning {
         // A few words that are no request are a topic.
         let is_topic = tokens.len() <= 6 && !question.contains('?');
         let (intent, certainty) = if is_topic { ("tell_me_about", 0.7) } else { ("search", 0.5) };
-        Meaning { intent, certainty, about: BTreeMap::from([("topic", topic)]), is_said: false }
+        Meaning { intent, certainty, about: BTreeMap::from([("topic", topic)]) }
     })
 }
 
@@ -52,7 +50,7 @@ pub(super) fn said(question: &str) -> Option<Meaning> {
     if certainty < 0.8 && !about.is_empty() {
         certainty = (certainty + 0.05_f64).min(0.85);
     }
-    Some(Meaning { intent, certainty, about, is_said: true })
+    Some(Meaning { intent, certainty, about })
 }
 
 /// The words as they stand in the question; what is quoted in them, if something is.

@@ -79,8 +79,7 @@ impl Answered for Synthesis {
     }
 }
 
-struct Candidate<'a> {
-    book: &'a Arc<Book>,
+struct Candidate {
     archive: String,
     path: String,
     title: String,
@@ -205,7 +204,6 @@ pub(crate) fn synthesize(work: &Work, query: &str, archive: Option<&str>, compac
     synthesis.total_chars = synthesis.answer_markdown.chars().count();
     synthesis.total_words = synthesis.answer_markdown.split_whitespace().count();
     synthesis.meta.reason = synthesis.citations.is_empty().then_some("0_hits");
-    let _ = candidates.first().map(|candidate| candidate.book.id);
     Ok(synthesis.measured())
 }
 
@@ -220,14 +218,14 @@ fn names(books: &[&Arc<Book>]) -> Vec<String> {
     names
 }
 
-fn ask<'a>(
+fn ask(
     work: &Work,
-    book: &'a Arc<Book>,
+    book: &Arc<Book>,
     name: &str,
     topic: &str,
     limit: usize,
     fuse: bool,
-) -> Result<Vec<Candidate<'a>>, Fault> {
+) -> Result<Vec<Candidate>, Fault> {
     let volume = book.archive()?;
     let Some(found) = volume.full_text(work, topic, 0, limit)? else { return Ok(Vec::new()) };
     let best = found.hits.first().map_or(1.0, |hit| hit.weight).max(f64::MIN_POSITIVE);
@@ -239,7 +237,6 @@ fn ask<'a>(
         #[allow(clippy::cast_precision_loss, reason = "a rank")]
         let score = if fuse { 1.0 / (FUSION + rank as f64 + 1.0) } else { hit.weight / best };
         candidates.push(Candidate {
-            book,
             archive: name.to_owned(),
             path: public_path(&volume, &entry),
             title: entry.title().into_owned(),
@@ -251,7 +248,7 @@ fn ask<'a>(
 }
 
 /// Of archives that do not have the best page, only few pages, and only those that are named like the query.
-fn floor(candidates: &mut Vec<Candidate<'_>>, wanted: &[String], secondary: usize, overlap: usize) {
+fn floor(candidates: &mut Vec<Candidate>, wanted: &[String], secondary: usize, overlap: usize) {
     let Some(primary) = candidates.first().map(|candidate| candidate.archive.clone()) else { return };
     let mut counts: std::collections::HashMap<String, usize> = std::collections::HashMap::new();
     candidates.retain(|candidate| {
