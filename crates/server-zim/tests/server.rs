@@ -416,7 +416,7 @@ async fn a_large_library_is_listed_in_pages_and_few_of_its_archives_are_open() {
     }
     assert!(names.len() == 200 && names.is_sorted());
     let some = tool(&server, "zim_metadata", json!({"name_filter": "19"})).await;
-    assert_eq!(some["total"], 11);
+    assert_eq!(some["total"], 12);
     settled(&server, State::Healthy).await;
     if cfg!(target_os = "linux") {
         let place = all.path().canonicalize().unwrap();

@@ -57,7 +57,7 @@ async fn an_entry_has_views() {
         assert!(picture["message"].as_str().unwrap().contains("image/png"));
         // Every view understands paths as the text does.
         let found = tool(&server, "zim_get", json!({"entry_path": "c/nile (RIVER)", "view": view})).await;
-        assert_eq!((&found["path"], &found["matched_by"]), (&json!("Nile_(river)"), &json!("case")), "{view}");
+        assert_eq!((&found["path"], &found["matched_by"]), (&json!("Nile_(river)"), &json!("title")), "{view}");
     }
 }
 
