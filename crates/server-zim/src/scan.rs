@@ -164,7 +164,8 @@ fn is_archive(name: &Path) -> bool {
 /// What is compared is what was opened, not what a name means a moment later; and the name without links still has
 /// to be itself, so that no folder was exchanged for a link meanwhile.
 pub(crate) fn open(found: &Found, options: zim::Options) -> Option<zim::Result<zim::Archive>> {
-    let is_itself = || fs::canonicalize(&found.path).is_ok_and(|path| path == found.path && path.starts_with(&found.root));
+    let is_itself =
+        || fs::canonicalize(&found.path).is_ok_and(|path| path == found.path && path.starts_with(&found.root));
     let is_unchanged = || Stamp::of(&found.path).as_ref() == Some(&found.stamp);
     let opened = if zim::is_first_part(&found.path) {
         options.open(&found.path)

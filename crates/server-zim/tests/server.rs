@@ -421,7 +421,8 @@ async fn a_large_library_is_listed_in_pages_and_few_of_its_archives_are_open() {
     if cfg!(target_os = "linux") {
         let place = all.path().canonicalize().unwrap();
         let open = std::fs::read_dir("/proc/self/fd").unwrap();
-        let open = open.filter(|fd| std::fs::read_link(fd.as_ref().unwrap().path()).is_ok_and(|to| to.starts_with(&place)));
+        let open =
+            open.filter(|fd| std::fs::read_link(fd.as_ref().unwrap().path()).is_ok_and(|to| to.starts_with(&place)));
         let open = open.count();
         assert!(open <= 5, "{open}");
     }

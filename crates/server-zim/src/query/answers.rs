@@ -664,10 +664,10 @@ impl Asking<'_> {
         }
         match page.meta.reason {
             Some("low_relevance") => {
-                text.push_str("\n_None of these pages is called like the query: they only mention it._")
+                text.push_str("\n_None of these pages is called like the query: they only mention it._");
             }
             Some("no_xapian_index") => {
-                text.push_str("\n_This archive has no index of its text: these are pages by title._")
+                text.push_str("\n_This archive has no index of its text: these are pages by title._");
             }
             _ => {}
         }

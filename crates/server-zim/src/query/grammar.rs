@@ -28,7 +28,7 @@ impl Intent {
 enum Part {
     Word(String),
     Group {
-        ways: Vec<Vec<Part>>,
+        ways: Vec<Vec<Self>>,
         optional: bool,
     },
     Skip,
@@ -167,7 +167,7 @@ struct Run<'a> {
 /// What comes after a group.
 struct Rest<'a> {
     parts: &'a [Part],
-    next: Option<&'a Rest<'a>>,
+    next: Option<&'a Self>,
 }
 
 impl Run<'_> {
