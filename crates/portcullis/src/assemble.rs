@@ -14,13 +14,17 @@ use upstream::{Child, Reaper};
 
 /// Built-in servers by their `type`.
 #[derive(Clone)]
-pub struct Builtins(HashMap<&'static str, fn() -> Arc<dyn Server>>);
+pub struct Builtins {
+    types: HashMap<&'static str, fn() -> Arc<dyn Server>>,
+    /// How ZIM servers are, but for their paths.
+    zim: server_zim::Settings,
+}
 
 impl Default for Builtins {
     /// Those that need no settings of their own.
     fn default() -> Self {
         let demo: fn() -> Arc<dyn Server> = || server_zim::server(server_zim::Settings::demo());
-        Self(HashMap::from([(crate::demo::TYPE, demo)]))
+        Self { types: HashMap::from([(crate::demo::TYPE, demo)]), zim: server_zim::Settings::default() }
     }
 }
 
@@ -28,7 +32,14 @@ impl Builtins {
     /// Adds a type.
     #[must_use]
     pub fn with(mut self, name: &'static str, make: fn() -> Arc<dyn Server>) -> Self {
-        self.0.insert(name, make);
+        self.types.insert(name, make);
+        self
+    }
+
+    /// Says how ZIM servers are, but for their paths.
+    #[must_use]
+    pub(crate) fn with_zim(mut self, zim: server_zim::Settings) -> Self {
+        self.zim = zim;
         self
     }
 }
@@ -135,7 +146,7 @@ fn check_kind(server: &config::ServerSettings, builtins: &Builtins) -> Result<()
             let made = crate::docker::server_settings(docker);
             return made.map(|_| ()).map_err(|e| format!("server {:?}: {e}", server.name));
         }
-        ServerKind::Builtin { type_name } if builtins.0.contains_key(type_name.as_str()) => return Ok(()),
+        ServerKind::Builtin { type_name } if builtins.types.contains_key(type_name.as_str()) => return Ok(()),
         ServerKind::Builtin { type_name } => type_name.as_str(),
         ServerKind::Remote { .. } => "streamable-http or sse",
         ServerKind::OpenApi { .. } => "openapi",
@@ -163,7 +174,9 @@ fn start(settings: &config::ServerSettings, means: &Means) -> Running {
             Running { key, server: Arc::clone(&child) as Arc<dyn Server>, child: Some(child) }
         }
         ServerKind::Zim { paths } => {
-            let server = server_zim::server(server_zim::Settings::of(paths.iter().cloned()));
+            let mut zim = means.builtins.zim.clone();
+            zim.paths.clone_from(paths);
+            let server = server_zim::server(zim);
             Running { key, server, child: None }
         }
         ServerKind::Docker(docker) => match crate::docker::server_settings(docker) {
@@ -171,7 +184,7 @@ fn start(settings: &config::ServerSettings, means: &Means) -> Running {
             // It was checked before.
             Err(_) => Running { key, server: Arc::new(Disabled), child: None },
         },
-        ServerKind::Builtin { type_name } => match means.builtins.0.get(type_name.as_str()) {
+        ServerKind::Builtin { type_name } => match means.builtins.types.get(type_name.as_str()) {
             Some(make) => Running { key, server: make(), child: None },
             None => Running { key, server: Arc::new(Disabled), child: None },
         },

@@ -177,10 +177,16 @@ impl Command {
         match self.action {
             Action::Serve(options) => serve::run(options.plan()?, builtins),
             Action::Demo { listen } => serve::run(demo::plan(listen.as_deref())?, builtins),
-            Action::Zim(flags) => serve::run(zim::plan(&flags)?, builtins),
             Action::Docker(flags) => match docker::plan(&flags)? {
                 Some(plan) => serve::run(plan, builtins),
                 None => Ok(()),
+            },
+            Action::Zim(flags) => match flags.job() {
+                Some(done) => done,
+                None => {
+                    let (plan, zim) = zim::plan(&flags)?;
+                    serve::run(plan, builtins.with_zim(zim))
+                }
             },
             Action::Openapi(flags) => serve::run(openapi::plan(*flags)?, builtins),
             Action::Check { schema: true, .. } => {

@@ -36,6 +36,9 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, String> {
 
 async fn on_stdio(plan: Plan, settings: config::Settings, builtins: Builtins) -> Result<(), String> {
     let house = House::open(&settings, builtins, plan.inheritance)?;
+    for line in &plan.welcome {
+        tracing::info!("{line}");
+    }
     let guarded = house.gate.guarded(Destination::All);
     if settings.policy.as_ref().is_some_and(|policy| !policy.roles.contains_key("default")) {
         tracing::warn!(

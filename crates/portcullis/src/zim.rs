@@ -1,20 +1,28 @@
-//! `portcullis zim`: what openzim-mcp does, with its flags and variables, as far as they are here.
+//! `portcullis zim`: what openzim-mcp does, with its flags and variables.
 //!
 //! On stdio it is for a desktop client, and nothing needs to be configured. Over HTTP it has the
-//! same rules for tokens, hosts and origins as everything else.
+//! same rules for tokens, hosts and origins as everything else. `variables` reads those of openzim-mcp's variables
+//! that say how archives are read and shown; `link_graph` is the one job beside serving.
+
+mod link_graph;
+mod variables;
 
 use crate::plan::Plan;
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use config::{Credential, LogLevel, Secret, ServerKind, ServerSettings, Settings, Token, Words};
 use std::path::PathBuf;
 
 /// openzim-mcp's flags.
 #[derive(Args, Clone)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(after_help = "Examples:\n  \
-        portcullis zim ~/zims                          for a desktop client, which starts it itself\n  \
-        OPENZIM_MCP_AUTH_TOKEN=$(portcullis token new) portcullis zim --transport http --host 0.0.0.0 /srv/zim\n\n\
+        portcullis zim --mode advanced ~/zims          for a desktop client, which starts it itself\n  \
+        OPENZIM_MCP_AUTH_TOKEN=$(portcullis token new) portcullis zim --transport http --host 0.0.0.0 /srv/zim\n  \
+        portcullis zim build-link-graph a.zim          so that zim_links knows what links to a page\n\n\
         A client's settings: { \"mcpServers\": { \"wiki\": { \"command\": \"portcullis\", \"args\": [\"zim\", \"/home/me/zims\"] } } }")]
 pub(crate) struct Flags {
+    #[command(subcommand)]
+    job: Option<Job>,
     /// Folders with archives; folders in them count, too
     #[arg(required = true, value_name = "DIR")]
     directories: Vec<PathBuf>,
@@ -27,9 +35,34 @@ pub(crate) struct Flags {
     /// The port
     #[arg(long, env = "OPENZIM_MCP_PORT", default_value_t = 8000)]
     port: u16,
-    /// Accepted for the sake of openzim-mcp; the tools are always the advanced ones in this version
-    #[arg(long, env = "OPENZIM_MCP_TOOL_MODE", default_value = "advanced", value_name = "MODE")]
-    mode: String,
+    /// Which tools there are
+    #[arg(long, value_enum, env = "OPENZIM_MCP_TOOL_MODE", default_value = "simple")]
+    mode: Mode,
+    /// Results have no schemas and come as text alone: for models that read every byte of the tools
+    #[arg(long)]
+    no_output_schemas: bool,
+}
+
+#[derive(Subcommand, Clone)]
+enum Job {
+    /// Finds out which pages of an archive link to which, so that zim_links answers direction=inbound
+    BuildLinkGraph(link_graph::Flags),
+    /// The same in openzim-mcp's words
+    #[command(subcommand, hide = true)]
+    Build(Build),
+}
+
+#[derive(Subcommand, Clone)]
+enum Build {
+    LinkGraph(link_graph::Flags),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Mode {
+    /// zim_query alone: questions in words
+    Simple,
+    /// All eight tools, prompts and resources
+    Advanced,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -42,22 +75,19 @@ enum Transport {
     Sse,
 }
 
-/// Variables that are read here, or by clap above.
-const READ: [&str; 9] = [
-    "TRANSPORT",
-    "HOST",
-    "PORT",
-    "TOOL_MODE",
-    "AUTH_TOKEN",
-    "INSECURE_DISABLE_AUTH",
-    "CORS_ORIGINS",
-    "ALLOWED_HOSTS",
-    "LOGGING__LEVEL",
-];
 const PREFIX: &str = "OPENZIM_MCP_";
 
-/// What is served because of flags and variables.
-pub(crate) fn plan(flags: &Flags) -> Result<Plan, String> {
+impl Flags {
+    /// Does the job that is no serving, if that is what was asked for.
+    pub(crate) fn job(&self) -> Option<Result<(), String>> {
+        match self.job.as_ref()? {
+            Job::BuildLinkGraph(flags) | Job::Build(Build::LinkGraph(flags)) => Some(link_graph::run(flags)),
+        }
+    }
+}
+
+/// What is served because of flags and variables, and how archives are read.
+pub(crate) fn plan(flags: &Flags) -> Result<(Plan, server_zim::Settings), String> {
     plan_with(
         flags,
         &|name| std::env::var(format!("{PREFIX}{name}")).ok(),
@@ -69,7 +99,7 @@ fn plan_with(
     flags: &Flags,
     variable: &dyn Fn(&str) -> Option<String>,
     all: impl Iterator<Item = String>,
-) -> Result<Plan, String> {
+) -> Result<(Plan, server_zim::Settings), String> {
     for directory in &flags.directories {
         let place = directory.display();
         if !directory.exists() {
@@ -89,6 +119,12 @@ fn plan_with(
         insecure: "set OPENZIM_MCP_INSECURE_DISABLE_AUTH to true",
     };
     settings.sse = flags.transport == Transport::Sse;
+    if settings.sse && !is_loopback(host) {
+        return Err(format!(
+            "SSE transport bound to {host} is not allowed: it is for old clients of this machine. Use --transport http, \
+             or bind to 127.0.0.1"
+        ));
+    }
     if let Some(token) = variable("AUTH_TOKEN") {
         let token = token.trim();
         if token.is_empty() || !token.is_ascii() {
@@ -116,19 +152,29 @@ fn plan_with(
         Some("ERROR" | "CRITICAL") => LogLevel::Error,
         _ => LogLevel::Info,
     };
+    let mut zim = server_zim::Settings::of(flags.directories.iter().cloned());
+    zim.simple = flags.mode == Mode::Simple;
+    zim.output_schemas = !flags.no_output_schemas;
+    zim.shows_paths = flags.transport == Transport::Stdio;
+    let mut limits = variables::Limits::default();
+    let notes = variables::apply(variable, all, &mut zim, &mut limits)?;
+    if limits.enabled {
+        settings.limits.per_principal.rate = config::PerSecond::new(limits.rate);
+        settings.limits.per_principal.burst = limits.burst;
+    }
     let kind = ServerKind::Zim { paths: flags.directories.clone() };
     settings.servers = vec![ServerSettings::new("zim", kind)];
     let mut plan = Plan::new(move || settings.clone().into());
     plan.stdio = flags.transport == Transport::Stdio;
     plan.rest.root = Some("zim".into());
-    let vain: Vec<_> = all.filter(|name| name.strip_prefix(PREFIX).is_some_and(|name| !READ.contains(&name))).collect();
-    if !vain.is_empty() {
-        plan.welcome.push(format!("these variables have no effect in this version: {}", vain.join(", ")));
-    }
-    if flags.mode != "advanced" {
-        plan.welcome.push("the simple mode is not in this version: the advanced tools are served".into());
-    }
-    Ok(plan)
+    plan.welcome.extend(notes);
+    Ok((plan, zim))
+}
+
+/// Whether only this machine reaches it.
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn switch(variable: &dyn Fn(&str) -> Option<String>, name: &str) -> Result<bool, String> {
@@ -157,21 +203,21 @@ mod tests {
         flags: Flags,
     }
 
-    fn read(line: &[&str], variables: &[(&str, &str)]) -> Result<(Plan, Settings), String> {
+    fn read(line: &[&str], variables: &[(&str, &str)]) -> Result<(Plan, Settings, server_zim::Settings), String> {
         let parsed = Zim::try_parse_from(["zim"].iter().chain(line)).map_err(|e| e.to_string())?;
         let variable = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
         let names = variables.iter().map(|(name, _)| format!("{PREFIX}{name}"));
-        let plan = plan_with(&parsed.flags, &variable, names)?;
+        let (plan, zim) = plan_with(&parsed.flags, &variable, names)?;
         let settings = plan.read().settings?;
-        Ok((plan, settings))
+        Ok((plan, settings, zim))
     }
 
     #[test]
     fn a_folder_is_all_that_a_desktop_client_needs() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path().to_str().unwrap();
-        let (plan, settings) = read(&[folder], &[]).unwrap();
-        assert!(plan.stdio && plan.welcome.is_empty());
+        let (plan, settings, zim) = read(&[folder], &[]).unwrap();
+        assert!(plan.stdio && plan.welcome.is_empty() && zim.simple && zim.shows_paths);
         assert!(matches!(&settings.servers[0].kind, ServerKind::Zim { paths } if paths.len() == 1));
         assert!(read(&["/nonexistent"], &[]).err().unwrap().contains("Directory does not exist: /nonexistent"));
         assert!(read(&[], &[]).is_err());
@@ -181,15 +227,15 @@ mod tests {
     fn over_http_the_rules_for_tokens_hosts_and_origins_are_those_of_the_peer() {
         let folder = tempfile::tempdir().unwrap();
         let http = ["--transport", "http", "--host", "0.0.0.0", folder.path().to_str().unwrap()];
-        let (_, open) = read(&http, &[]).unwrap();
+        let (_, open, _) = read(&http, &[]).unwrap();
         assert!(open.check_safe_start().is_err());
         let token = [
             ("AUTH_TOKEN", "0123456789abcdef"),
             ("CORS_ORIGINS", r#"["https://a.example"]"#),
             ("ALLOWED_HOSTS", r#"["m.example:*"]"#),
         ];
-        let (plan, settings) = read(&http, &token).unwrap();
-        assert!(settings.check_safe_start().is_ok() && !plan.stdio);
+        let (plan, settings, zim) = read(&http, &token).unwrap();
+        assert!(settings.check_safe_start().is_ok() && !plan.stdio && !zim.shows_paths);
         assert_eq!(settings.cors_origins, ["https://a.example"]);
         assert_eq!(settings.allowed_hosts[0].to_string(), "m.example:*");
         for (name, value) in [
@@ -203,7 +249,51 @@ mod tests {
                 read(&http, &[(name, value)]).err().unwrap_or_else(|| panic!("{name}={value} is not refused"));
             assert!(refused.contains(name), "{refused}");
         }
-        let (plan, _) = read(&http, &[("CACHE__TTL_SECONDS", "60")]).unwrap();
-        assert!(plan.welcome[0].contains("OPENZIM_MCP_CACHE__TTL_SECONDS"));
+        let sse = ["--transport", "sse", "--host", "0.0.0.0", folder.path().to_str().unwrap()];
+        assert!(read(&sse, &[]).err().unwrap().contains("SSE transport bound to 0.0.0.0 is not allowed"));
+    }
+
+    #[test]
+    fn the_peers_variables_say_how_archives_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let line = ["--mode", "advanced", folder.path().to_str().unwrap()];
+        let (plan, settings, zim) = read(
+            &line,
+            &[
+                ("CONTENT__MAX_CONTENT_LENGTH", "5000"),
+                ("CONTENT__DEFAULT_SEARCH_LIMIT", "7"),
+                ("SEARCH__SEARCH_ALL_TOTAL_TIMEOUT_SECONDS", "2.5"),
+                ("WATCH_INTERVAL_SECONDS", "60"),
+                ("SUBSCRIPTIONS_ENABLED", "false"),
+                ("SERVER_NAME", "mine"),
+                ("RATE_LIMIT__REQUESTS_PER_SECOND", "3"),
+                ("RATE_LIMIT__BURST_SIZE", "6"),
+                ("SYNTHESIZE__TOP_N", "9"),
+                ("META__FOOTER_ENABLED", "false"),
+                ("ML__RERANKER__ENABLED", "true"),
+                ("SOMETHING__ELSE", "1"),
+            ],
+        )
+        .unwrap();
+        assert!(!zim.simple && !zim.subscriptions && !zim.footer);
+        assert_eq!((zim.content.max_chars, zim.search.limit, zim.synthesize.top), (5000, 7, 9));
+        assert_eq!((zim.search.all_timeout.as_millis(), zim.rescan.as_secs()), (2500, 60));
+        assert_eq!(zim.server_name, "mine");
+        let rate = &settings.limits.per_principal;
+        assert_eq!((rate.rate.map(config::PerSecond::get), rate.burst), (Some(3.0), 6));
+        // What can have no meaning here is told, once.
+        assert_eq!(plan.welcome.len(), 2, "{:?}", plan.welcome);
+        assert!(plan.welcome[0].contains("ML__RERANKER__ENABLED") && plan.welcome[1].contains("SOMETHING__ELSE"));
+        for (name, value, said) in [
+            ("CACHE__MAX_SIZE", "0", "cache.max_size"),
+            ("CONTENT__SNIPPET_LENGTH", "many", "content.snippet_length"),
+            ("WATCH_INTERVAL_SECONDS", "61", "watch_interval_seconds"),
+            ("SEARCH__FUZZY_TITLE_SCORE_PENALTY", "2", "search.fuzzy_title_score_penalty"),
+            ("META__FOOTER_ENABLED", "perhaps", "META__FOOTER_ENABLED"),
+        ] {
+            let refused =
+                read(&line, &[(name, value)]).err().unwrap_or_else(|| panic!("{name}={value} is not refused"));
+            assert!(refused.contains(said), "{refused}");
+        }
     }
 }

@@ -1,5 +1,8 @@
 //! Arguments of a tool, read so that a mistake in them is told in the shape of [`Fault`]: an argument that
 //! does not exist is refused with the one that was probably meant, never passed over.
+//!
+//! Clients of the peer may write a number or a truth value as text, and `null` for what they leave out: that is
+//! understood.
 
 use crate::fault::Fault;
 use crate::nearest::nearest;
@@ -7,12 +10,15 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
+use std::any::TypeId;
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 /// Arguments of the type `A`, or what is wrong with them.
 pub(crate) struct Arguments<A>(pub(crate) Result<A, Fault>);
 
-impl<'de, A: DeserializeOwned + JsonSchema> Deserialize<'de> for Arguments<A> {
+impl<'de, A: DeserializeOwned + JsonSchema + 'static> Deserialize<'de> for Arguments<A> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Map::deserialize(deserializer).map(|given| Self(read(given)))
     }
@@ -28,18 +34,92 @@ impl<A: JsonSchema> JsonSchema for Arguments<A> {
     }
 }
 
-fn read<A: DeserializeOwned + JsonSchema>(given: Map<String, Value>) -> Result<A, Fault> {
-    let schema = schemars::schema_for!(A).to_value();
-    let properties = schema.get("properties").and_then(Value::as_object);
-    let known: Vec<&str> = properties.into_iter().flat_map(Map::keys).map(String::as_str).collect();
-    if let Some(name) = given.keys().find(|name| !known.contains(&name.as_str())) {
-        let hint = match nearest(name, known.iter().copied()) {
-            Some(near) => format!("Did you mean {near:?}?"),
-            None => format!("It takes {}.", known.join(", ")),
-        };
-        let shown: String = name.chars().take(100).collect();
-        return Err(Fault::new("unknown_argument", format!("There is no argument {shown:?}. {hint}")));
+/// What a type of arguments takes.
+struct Known {
+    /// Names, and what they are.
+    properties: Vec<(String, Kind)>,
+    required: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Integer,
+    Boolean,
+    Other,
+}
+
+fn known<A: JsonSchema + 'static>() -> Arc<Known> {
+    static ALL: LazyLock<RwLock<HashMap<TypeId, Arc<Known>>>> = LazyLock::new(RwLock::default);
+    let of = TypeId::of::<A>();
+    if let Some(known) = ALL.read().unwrap_or_else(PoisonError::into_inner).get(&of) {
+        return Arc::clone(known);
     }
-    serde_json::from_value(Value::Object(given))
+    let schema = schemars::schema_for!(A).to_value();
+    let kind = |property: &Value| {
+        let types = property.get("type").map(|kind| match kind {
+            Value::Array(types) => types.clone(),
+            one => vec![one.clone()],
+        });
+        let is = |name: &str| types.as_ref().is_some_and(|types| types.iter().any(|t| t == name) && types.len() < 3);
+        match () {
+            () if is("integer") => Kind::Integer,
+            () if is("boolean") => Kind::Boolean,
+            () => Kind::Other,
+        }
+    };
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let properties = properties.into_iter().flatten().map(|(name, property)| (name.clone(), kind(property))).collect();
+    let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
+    let required = required.filter_map(|name| name.as_str().map(str::to_owned)).collect();
+    let known = Arc::new(Known { properties, required });
+    ALL.write().unwrap_or_else(PoisonError::into_inner).insert(of, Arc::clone(&known));
+    known
+}
+
+fn read<A: DeserializeOwned + JsonSchema + 'static>(given: Map<String, Value>) -> Result<A, Fault> {
+    let known = known::<A>();
+    let mut arguments = Map::new();
+    for (name, value) in given {
+        let Some((_, kind)) = known.properties.iter().find(|(known, _)| *known == name) else {
+            return Err(unknown(&name, &known));
+        };
+        if !value.is_null() {
+            arguments.insert(name, understood(value, *kind));
+        }
+    }
+    if let Some(missing) = known.required.iter().find(|name| !arguments.contains_key(*name)) {
+        return Err(Fault::new("invalid_argument", format!("{missing} is needed."))
+            .with("invalid_arguments", vec![Value::from(missing.as_str())]));
+    }
+    serde_json::from_value(Value::Object(arguments))
         .map_err(|error| Fault::new("invalid_argument", format!("The arguments cannot be read: {error}.")))
+}
+
+fn unknown(name: &str, known: &Known) -> Fault {
+    let names = || known.properties.iter().map(|(name, _)| name.as_str());
+    let hint = match nearest(name, names()) {
+        Some(near) => format!("Did you mean {near:?}?"),
+        None => format!("It takes {}.", names().collect::<Vec<_>>().join(", ")),
+    };
+    let shown: String = name.chars().take(100).collect();
+    Fault::new("unknown_argument", format!("There is no argument {shown:?}. {hint}"))
+        .with("invalid_arguments", vec![Value::from(shown)])
+}
+
+/// A value as the type it is meant to have, if it can be that.
+fn understood(value: Value, kind: Kind) -> Value {
+    match (kind, &value) {
+        (Kind::Integer, Value::String(text)) => text.trim().parse::<i64>().map_or(value, Value::from),
+        (Kind::Integer, Value::Number(number)) => match number.as_f64() {
+            #[allow(clippy::cast_possible_truncation, reason = "it is whole, and small")]
+            Some(float) if !number.is_i64() && float.fract() == 0.0 && float.abs() < 1e15 => Value::from(float as i64),
+            _ => value,
+        },
+        (Kind::Boolean, Value::String(text)) => match text.trim().to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => Value::Bool(true),
+            "false" | "0" | "no" | "off" => Value::Bool(false),
+            _ => value,
+        },
+        _ => value,
+    }
 }

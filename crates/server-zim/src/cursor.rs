@@ -28,9 +28,25 @@ pub(crate) struct Position {
     /// What the list is of: namespace, query, path.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) q: String,
+    /// Which of several lists: a kind of links, a form of text, a filter.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) k: String,
     /// Identity of the archive.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) ai: String,
+}
+
+/// A cursor of whatever tool.
+pub(crate) fn any(text: &str) -> Result<(String, Position), Fault> {
+    let cursor = read(text)?;
+    Ok((cursor.t, cursor.s))
+}
+
+fn read(text: &str) -> Result<Cursor, Fault> {
+    let bad = || Fault::new("cursor_decode", "This is no cursor of ours. Pass next_cursor of the answer before.");
+    let bytes = (text.len() <= MAX).then(|| URL_SAFE.decode(text).ok()).flatten().ok_or_else(bad)?;
+    let cursor: Cursor = serde_json::from_slice(&bytes).map_err(|_| bad())?;
+    if cursor.v == 2 { Ok(cursor) } else { Err(bad()) }
 }
 
 impl Position {
@@ -40,10 +56,8 @@ impl Position {
     }
 
     pub(crate) fn decode(text: &str, tool: &str) -> Result<Self, Fault> {
-        let bad = || Fault::new("cursor_decode", "This is no cursor of ours. Pass next_cursor of the answer before.");
-        let bytes = (text.len() <= MAX).then(|| URL_SAFE.decode(text).ok()).flatten().ok_or_else(bad)?;
-        let cursor: Cursor = serde_json::from_slice(&bytes).map_err(|_| bad())?;
-        if cursor.v != 2 || cursor.t != tool {
+        let cursor = read(text)?;
+        if cursor.t != tool {
             return Err(Fault::new("cursor_mismatch", format!("This cursor is not one of {tool}.")));
         }
         Ok(cursor.s)
@@ -65,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_cursor_reads_back_for_its_own_tool_only() {
-        let position = Position { o: 7, l: 3, q: "C".to_owned(), ai: "ab".to_owned() };
+        let position = Position { o: 7, l: 3, q: "C".to_owned(), ai: "ab".to_owned(), k: String::new() };
         let text = position.clone().encode("zim_browse");
         assert_eq!(Position::decode(&text, "zim_browse").unwrap(), position);
         assert!(Position::decode(&text, "zim_get").is_err());

@@ -12,9 +12,34 @@ pub(crate) struct Fault {
     extra: Map<String, Value>,
 }
 
+const REPLACED: &str = "archive_unavailable";
+
 impl Fault {
     pub(crate) fn new(operation: &'static str, message: impl Into<String>) -> Self {
         Self { operation, message: message.into(), extra: Map::new() }
+    }
+
+    /// The file is not the one that was found. Looking again finds what is there now.
+    pub(crate) fn replaced(name: &str) -> Self {
+        Self::new(REPLACED, format!("The archive {name:?} is being replaced. Try again."))
+    }
+
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.operation == REPLACED
+    }
+
+    pub(crate) const fn operation(&self) -> &'static str {
+        self.operation
+    }
+
+    /// The same under another code.
+    pub(crate) const fn renamed(mut self, operation: &'static str) -> Self {
+        self.operation = operation;
+        self
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
     }
 
     /// A further member.
@@ -26,12 +51,19 @@ impl Fault {
 
 impl From<Fault> for Fail {
     fn from(fault: Fault) -> Self {
+        Self::Tool(fault.into_value().to_string())
+    }
+}
+
+impl Fault {
+    /// As clients get it.
+    pub(crate) fn into_value(self) -> Value {
         let mut object = Map::new();
         object.insert("error".into(), json!(true));
-        object.insert("operation".into(), json!(fault.operation));
-        object.insert("message".into(), json!(fault.message));
-        object.extend(fault.extra);
-        Self::Tool(Value::Object(object).to_string())
+        object.insert("operation".into(), json!(self.operation));
+        object.insert("message".into(), json!(self.message));
+        object.extend(self.extra);
+        Value::Object(object)
     }
 }
 

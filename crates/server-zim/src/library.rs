@@ -5,79 +5,72 @@
 //! looked at again when what is known is older than [`Settings::rescan`], by one thread at a time; others go
 //! on with what is known.
 
+use crate::article::Articles;
+use crate::book::{Book, Opener};
 use crate::fault::Fault;
 use crate::nearest::nearest;
-use crate::scan::{self, Found, Stamp};
+use crate::scan::{self, Found, Scanned};
 use crate::settings::Settings;
 use arc_swap::ArcSwapOption;
 use mcp::State;
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::Instant;
-use zim::{Archive, Caches, Limits, Memory, Options};
 
-/// Bytes of a decoded cluster: as many as there are threads can be in memory at once. Writers make clusters of
-/// 2 MiB; a larger one has one large entry, which is no page.
-const MAX_CLUSTER: u64 = 64 << 20;
 /// How many names an error message lists.
 const NAMED: usize = 10;
 
 pub(crate) struct Library {
     pub(crate) settings: Settings,
-    caches: Arc<Caches>,
+    pub(crate) opener: Arc<Opener>,
+    pub(crate) articles: Articles,
     shelf: ArcSwapOption<Shelf>,
+    /// Something changed in the folders since they were last looked at.
+    pub(crate) stale: Arc<AtomicBool>,
     /// When the folders were last looked at. Held while they are.
     scanned: Mutex<Option<Instant>>,
+    told: OnceLock<Told>,
 }
+
+/// Who is told of changes.
+type Told = Box<dyn Fn(&[Changed]) + Send + Sync>;
 
 /// The archives at one time.
 pub(crate) struct Shelf {
     pub(crate) books: Vec<Arc<Book>>,
-    pub(crate) state: State,
-    pub(crate) reason: String,
+    /// How many of the configured paths cannot be read.
+    unreadable: usize,
+    /// Folders in which archives may come.
+    pub(crate) folders: Vec<PathBuf>,
 }
 
-/// An archive.
-pub(crate) struct Book {
-    /// What callers call it: its path under the configured folder. Unique.
+/// What became of an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Changed {
     pub(crate) name: String,
-    pub(crate) bytes: u64,
-    /// Where it lies; `None` in memory.
-    path: Option<PathBuf>,
-    stamp: Option<Stamp>,
-    archive: Result<Archive, String>,
+    pub(crate) how: How,
 }
 
-impl Book {
-    /// The archive, unless it is damaged.
-    pub(crate) fn archive(&self) -> Result<&Archive, Fault> {
-        self.archive.as_ref().map_err(|reason| {
-            let message = format!("The archive {:?} cannot be used: {reason}. Use another one.", self.name);
-            Fault::new("archive_damaged", message)
-        })
-    }
-
-    /// Why it cannot be used.
-    pub(crate) fn damage(&self) -> Option<&str> {
-        self.archive.as_ref().err().map(String::as_str)
-    }
-
-    /// Tells one content from another: for cursors.
-    pub(crate) fn identity(&self) -> String {
-        let uuid = self.archive.as_ref().map(Archive::uuid).unwrap_or_default();
-        uuid.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
-    }
-
-    fn file_name(&self) -> &str {
-        self.name.rsplit('/').next().unwrap_or(&self.name)
-    }
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    Added,
+    Replaced,
+    Removed,
 }
 
 impl Library {
     pub(crate) fn new(settings: Settings) -> Self {
-        let caches = Arc::new(Caches::new(settings.cache, settings.cache / 8));
-        Self { settings, caches, shelf: ArcSwapOption::empty(), scanned: Mutex::new(None) }
+        let opener = Arc::new(Opener::new(&settings));
+        let articles = Articles::new(&settings);
+        let (shelf, scanned) = (ArcSwapOption::empty(), Mutex::new(None));
+        Self { settings, opener, articles, shelf, scanned, stale: Arc::default(), told: OnceLock::new() }
+    }
+
+    /// Says who is told of changes from now on.
+    pub(crate) fn tell(&self, told: impl Fn(&[Changed]) + Send + Sync + 'static) {
+        let _ = self.told.set(Box::new(told));
     }
 
     /// What is known now, without looking.
@@ -95,84 +88,76 @@ impl Library {
             (Err(TryLockError::WouldBlock), None) => self.lock(),
             (Err(TryLockError::Poisoned(poisoned)), _) => poisoned.into_inner(),
         };
-        let known = self.known();
-        match (known, *scanned) {
-            (Some(known), Some(when)) if when.elapsed() < self.settings.rescan => known,
-            (known, _) => {
-                let shelf = Arc::new(self.look(known.as_deref()));
-                self.shelf.store(Some(Arc::clone(&shelf)));
-                *scanned = Some(Instant::now());
-                shelf
-            }
+        let is_fresh = |when: Instant| when.elapsed() < self.settings.rescan && !self.stale.load(Ordering::Acquire);
+        match (self.known(), *scanned) {
+            (Some(known), Some(when)) if is_fresh(when) => known,
+            _ => self.look_now(&mut scanned),
         }
+    }
+
+    /// The archives as they are now. Blocks.
+    pub(crate) fn fresh(&self) -> Arc<Shelf> {
+        self.look_now(&mut self.lock())
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
         self.scanned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn look_now(&self, scanned: &mut Option<Instant>) -> Arc<Shelf> {
+        // What changes from here on is looked at next time.
+        self.stale.store(false, Ordering::Release);
+        let before = self.known();
+        let shelf = Arc::new(self.look(before.as_deref()));
+        self.shelf.store(Some(Arc::clone(&shelf)));
+        *scanned = Some(Instant::now());
+        let changed = changes(before.as_deref(), &shelf.books);
+        if let (Some(told), false) = (self.told.get(), changed.is_empty()) {
+            told(&changed);
+        }
+        shelf
+    }
+
     fn look(&self, before: Option<&Shelf>) -> Shelf {
-        let (found, unreadable) = scan::scan(&self.settings);
-        let old: HashMap<_, _> =
-            before.iter().flat_map(|s| &s.books).filter_map(|b| Some((b.path.as_ref()?, b))).collect();
+        let Scanned { found, unreadable, folders } = scan::scan(&self.settings);
+        let old: HashMap<_, _> = before.iter().flat_map(|s| &s.books).filter_map(|b| Some((b.path()?, b))).collect();
         let mut names = HashMap::new();
         let mut books = Vec::new();
         for (name, bytes) in &self.settings.memory {
-            let kept = before.and_then(|s| s.books.iter().find(|b| b.path.is_none() && b.name == *name));
+            let kept = before.and_then(|s| s.books.iter().find(|b| b.path().is_none() && b.name == *name));
             names.insert(name.clone(), 1);
-            books.push(kept.map_or_else(|| Arc::new(self.in_memory(name, bytes)), Arc::clone));
+            books.push(kept.map_or_else(|| Arc::new(Book::in_memory(name, bytes, &self.opener)), Arc::clone));
         }
-        for found in &found {
-            let name = unique(&mut names, found);
-            let kept = old.get(&found.path).filter(|b| b.stamp.as_ref() == Some(&found.stamp) && b.name == name);
+        for found in found {
+            let name = unique(&mut names, &found);
+            let kept = old.get(found.path.as_path()).filter(|b| b.is_still(&found) && b.name == name);
             books.push(match kept {
                 // One that could not be read is tried again: the medium may be back.
                 Some(book) if book.damage().is_none() => Arc::clone(book),
-                _ => Arc::new(self.open(found, name, old.get(&found.path).copied())),
+                kept => {
+                    Arc::new(Book::new(name, found, &self.opener, kept.is_some_and(|book| book.damage().is_some())))
+                }
             });
         }
         books.sort_by(|a, b| a.name.cmp(&b.name));
-        report(before, &books);
-        let (state, reason) = self.judge(&books, unreadable);
-        Shelf { books, state, reason }
+        Shelf { books, unreadable, folders }
     }
 
-    fn options(&self) -> Options {
-        let limits = Limits::default().bytes(self.settings.entry_bytes.max(1 << 20), MAX_CLUSTER);
-        Options::new().caches(&self.caches).limits(limits)
-    }
-
-    fn in_memory(&self, name: &str, bytes: &'static [u8]) -> Book {
-        let archive = self.options().open_source(Memory(bytes)).map_err(|e| e.to_string());
-        Book { name: name.to_owned(), bytes: bytes.len() as u64, path: None, stamp: None, archive }
-    }
-
-    fn open(&self, found: &Found, name: String, before: Option<&Arc<Book>>) -> Book {
-        let archive = scan::open(found, self.options()).map_err(|error| {
-            if before.is_none_or(|book| book.damage().is_none()) {
-                tracing::warn!(archive = name, %error, "an archive cannot be used");
-            }
-            // What the system says of a file is for the log.
-            if matches!(error, zim::Error::Io(_)) { "the file cannot be read".to_owned() } else { error.to_string() }
-        });
-        let (path, stamp) = (Some(found.path.clone()), Some(found.stamp.clone()));
-        Book { name, bytes: found.stamp.bytes(), path, stamp, archive }
-    }
-
-    /// How the library is, in words without paths.
-    fn judge(&self, books: &[Arc<Book>], unreadable: usize) -> (State, String) {
+    /// How the library is, in words without paths. Opens what was never opened. Blocks.
+    pub(crate) fn state(&self) -> (State, String) {
+        let Some(shelf) = self.known() else { return (State::Starting, "looking for archives".to_owned()) };
         let paths = self.settings.paths.len();
-        let damaged = books.iter().filter(|b| b.damage().is_some()).count();
         if paths == 0 && self.settings.memory.is_empty() {
             return (State::Down, "no folder of archives is configured".to_owned());
         }
-        if unreadable > 0 {
-            let reason = format!("{unreadable} of {paths} configured paths cannot be read");
-            let all = unreadable == paths && self.settings.memory.is_empty();
+        if shelf.unreadable > 0 {
+            let reason = format!("{} of {paths} configured paths cannot be read", shelf.unreadable);
+            let all = shelf.unreadable == paths && self.settings.memory.is_empty();
             return (if all { State::Down } else { State::Degraded }, reason);
         }
+        let damaged = shelf.books.iter().filter(|book| book.is_damaged()).count();
         if damaged > 0 {
-            return (State::Degraded, format!("{damaged} of {} archives cannot be used", books.len()));
+            return (State::Degraded, format!("{damaged} of {} archives cannot be used", shelf.books.len()));
         }
         (State::Healthy, String::new())
     }
@@ -194,7 +179,7 @@ impl Shelf {
         };
         let exact = self.books.iter().find(|book| book.name == said);
         if let Some(book) =
-            exact.or_else(|| self.books.iter().find(|b| b.path.as_ref().is_some_and(|p| p.as_os_str() == said)))
+            exact.or_else(|| self.books.iter().find(|b| b.path().is_some_and(|p| p.as_os_str() == said)))
         {
             return Ok(book);
         }
@@ -245,21 +230,32 @@ fn unique(names: &mut HashMap<String, u32>, found: &Found) -> String {
     name
 }
 
-/// One log line for each change.
-fn report(before: Option<&Shelf>, now: &[Arc<Book>]) {
+/// What is different now, with one log line for each archive.
+fn changes(before: Option<&Shelf>, now: &[Arc<Book>]) -> Vec<Changed> {
     let Some(before) = before else {
         tracing::info!(archives = now.len(), "looked for archives");
-        return;
+        return Vec::new();
     };
+    let mut changed = Vec::new();
+    let mut note = |name: &str, how: How| changed.push(Changed { name: name.to_owned(), how });
     let old: HashMap<&str, &Arc<Book>> = before.books.iter().map(|b| (b.name.as_str(), b)).collect();
     for book in now {
         match old.get(book.name.as_str()) {
-            None => tracing::info!(archive = book.name, "an archive was added"),
-            Some(old) if old.stamp != book.stamp => tracing::info!(archive = book.name, "an archive was replaced"),
+            None => {
+                tracing::info!(archive = book.name, "an archive was added");
+                note(&book.name, How::Added);
+            }
+            Some(old) if !old.is_same(book) => {
+                tracing::info!(archive = book.name, "an archive was replaced");
+                note(&book.name, How::Replaced);
+            }
             Some(_) => {}
         }
     }
-    for name in old.keys().filter(|name| now.iter().all(|b| b.name != **name)) {
+    let names: std::collections::HashSet<&str> = now.iter().map(|book| book.name.as_str()).collect();
+    for name in old.keys().filter(|name| !names.contains(*name)) {
         tracing::info!(archive = name, "an archive was removed");
+        note(name, How::Removed);
     }
+    changed
 }

@@ -1,48 +1,93 @@
 //! Where the links of a page lead: to paths that `zim_get` takes, so that an assistant can follow them.
 
 /// The page that links are seen from.
-pub(crate) struct Base<'a> {
-    /// Its path, with the namespace in archives of the old scheme.
-    path: &'a str,
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Base {
+    /// The folders of its path, with the namespace in archives of the old scheme.
+    folder: Vec<String>,
 }
 
-impl<'a> Base<'a> {
-    pub(crate) const fn new(path: &'a str) -> Self {
-        Self { path }
+/// What a reference means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// A path of the archive, and the place within it.
+    Internal { path: String, fragment: Option<String> },
+    /// An address elsewhere.
+    External(String),
+    /// A place in the same page.
+    Anchor(String),
+    /// Nothing that could be followed: a script, mail, an embedded document.
+    Nowhere,
+}
+
+/// Schemes that can be followed by somebody with a network.
+const EXTERNAL: [&str; 4] = ["http", "https", "ftp", "geo"];
+
+impl Base {
+    pub(crate) fn new(path: &str) -> Self {
+        let folder = path.rsplit_once('/').map_or(Vec::new(), |(folder, _)| parts(folder));
+        Self { folder }
     }
 
-    /// The path that a relative reference means, without query and fragment; an address of another scheme as
-    /// it is; `None` for what leads nowhere: a place in the same page, a script, an embedded document.
-    pub(crate) fn resolve(&self, href: &str) -> Option<String> {
+    /// The page says that its references are seen from elsewhere.
+    pub(crate) fn moved(&self, href: &str) -> Self {
+        // With a name at the end, a folder is a path like any other.
+        match self.resolve(&format!("{}x", href.split(['#', '?']).next().unwrap_or_default())) {
+            Target::Internal { path, .. } => Self::new(&path),
+            _ => self.clone(),
+        }
+    }
+
+    /// What a reference means: a path without query and fragment, percent-decoded, as entries have them.
+    pub(crate) fn resolve(&self, href: &str) -> Target {
         let href = href.trim();
         if let Some((scheme, _)) = href.split_once(':')
             && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
             && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
         {
-            let external = ["http", "https", "ftp", "mailto", "geo", "tel"];
-            return external.iter().any(|known| scheme.eq_ignore_ascii_case(known)).then(|| clean(href));
+            let follows = EXTERNAL.iter().any(|known| scheme.eq_ignore_ascii_case(known));
+            return if follows { Target::External(clean(href)) } else { Target::Nowhere };
         }
         if href.starts_with("//") {
-            return Some(clean(&format!("https:{href}")));
+            return Target::External(clean(&format!("https:{href}")));
         }
-        let path = href.split(['#', '?']).next().filter(|path| !path.is_empty())?;
-        let path = decoded(path);
-        let mut parts: Vec<&str> = match path.strip_prefix('/') {
-            // Archives have no root; what begins with a slash is meant from the top.
-            Some(_) => Vec::new(),
-            None => self.path.rsplit_once('/').map(|(folder, _)| folder.split('/').collect()).unwrap_or_default(),
+        let (rest, fragment) = match href.split_once('#') {
+            Some((rest, fragment)) => (rest, Some(decoded(fragment))),
+            None => (href, None),
         };
+        let fragment = fragment.filter(|fragment| !fragment.is_empty());
+        let path = rest.split('?').next().unwrap_or_default();
+        if path.is_empty() {
+            return fragment.map_or(Target::Nowhere, Target::Anchor);
+        }
+        let path = decoded(path);
+        // Archives have no root; what begins with a slash is meant from the top.
+        let mut all = if path.starts_with('/') { Vec::new() } else { self.folder.clone() };
         for part in path.trim_start_matches('/').split('/') {
             match part {
                 "." => {}
                 ".." => {
-                    parts.pop();
+                    all.pop();
                 }
-                part => parts.push(part),
+                part => all.push(part.to_owned()),
             }
         }
-        Some(clean(&parts.join("/"))).filter(|path| !path.is_empty())
+        match clean(&all.join("/")) {
+            path if path.is_empty() => Target::Nowhere,
+            path => Target::Internal { path, fragment },
+        }
     }
+}
+
+fn parts(path: &str) -> Vec<String> {
+    path.split('/').map(str::to_owned).collect()
+}
+
+/// The host of an address.
+pub(crate) fn domain(url: &str) -> &str {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.rsplit_once('@').map_or(authority, |(_, host)| host)
 }
 
 /// `%41` as `A`. What is not UTF-8 then stays as it was.
@@ -73,25 +118,35 @@ mod tests {
     #[test]
     fn references_resolve_against_the_folder_of_the_page() {
         let base = Base::new("A/dir/page.html");
+        let path = |path: &str| Target::Internal { path: path.into(), fragment: None };
         let cases = [
-            ("x.html", Some("A/dir/x.html")),
-            ("./x.html#part", Some("A/dir/x.html")),
-            ("../../I/pic.png?v=1", Some("I/pic.png")),
-            ("../../../../x", Some("x")),
-            ("/top", Some("top")),
-            ("Caf%C3%A9_%28bar%29", Some("A/dir/Café_(bar)")),
-            ("a%ZZb%FF", Some("A/dir/a%ZZb%FF")),
-            ("#part", None),
-            ("?q", None),
-            ("", None),
-            ("javascript:alert(1)", None),
-            ("data:text/html,x", None),
-            ("https://e.org/?a#b", Some("https://e.org/?a#b")),
-            ("//e.org/x", Some("https://e.org/x")),
-            ("Talk%3AX", Some("A/dir/Talk:X")),
+            ("x.html", path("A/dir/x.html")),
+            (
+                "./x.html#part%20two",
+                Target::Internal { path: "A/dir/x.html".into(), fragment: Some("part two".into()) },
+            ),
+            ("../../I/pic.png?v=1", path("I/pic.png")),
+            ("../../../../x", path("x")),
+            ("/top", path("top")),
+            ("Caf%C3%A9_%28bar%29", path("A/dir/Café_(bar)")),
+            ("a%ZZb%FF", path("A/dir/a%ZZb%FF")),
+            ("page%3Fid=1", path("A/dir/page?id=1")),
+            ("#part", Target::Anchor("part".into())),
+            ("?q", Target::Nowhere),
+            ("", Target::Nowhere),
+            ("#", Target::Nowhere),
+            ("javascript:alert(1)", Target::Nowhere),
+            ("data:text/html,x", Target::Nowhere),
+            ("mailto:a@b", Target::Nowhere),
+            ("https://e.org/?a#b", Target::External("https://e.org/?a#b".into())),
+            ("//e.org/x", Target::External("https://e.org/x".into())),
+            ("Talk%3AX", path("A/dir/Talk:X")),
         ];
         for (href, expected) in cases {
-            assert_eq!(base.resolve(href).as_deref(), expected, "{href}");
+            assert_eq!(base.resolve(href), expected, "{href}");
         }
+        assert_eq!(Base::new("a/b/c").moved("../x/").resolve("y"), path("a/x/y"));
+        assert_eq!(Base::new("a/c").moved("../").resolve("y"), path("y"));
+        assert_eq!(domain("https://me@e.org:80/x"), "e.org:80");
     }
 }

@@ -8,3 +8,8 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     let (distance, found) = found.min_by_key(|(distance, _)| *distance)?;
     (distance <= 1 + word.chars().count() / 4).then_some(found)
 }
+
+/// How many letters two words are apart: one that is wrong, missing, too many, or changed with its neighbour.
+pub(crate) fn distance(a: &str, b: &str) -> usize {
+    strsim::osa_distance(a, b)
+}

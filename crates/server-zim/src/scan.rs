@@ -15,6 +15,7 @@ const MAX_DEPTH: usize = 8;
 const MAX_NAMES: usize = 100_000;
 
 /// An archive that was found.
+#[derive(Debug)]
 pub(crate) struct Found {
     /// The configured path it was found under, without links.
     pub(crate) root: PathBuf,
@@ -54,6 +55,10 @@ impl Stamp {
     pub(crate) const fn bytes(&self) -> u64 {
         self.bytes
     }
+
+    pub(crate) const fn modified(&self) -> Option<SystemTime> {
+        self.modified
+    }
 }
 
 #[cfg(unix)]
@@ -66,9 +71,19 @@ fn inode(_: &Metadata) -> u64 {
     0
 }
 
-/// All archives, and how many of the configured paths cannot be read.
-pub(crate) fn scan(settings: &Settings) -> (Vec<Found>, usize) {
-    let mut scan = Scan { found: Vec::new(), seen: HashSet::new(), names: 0, limit: settings.archives };
+/// What there is.
+pub(crate) struct Scanned {
+    pub(crate) found: Vec<Found>,
+    /// How many of the configured paths cannot be read.
+    pub(crate) unreadable: usize,
+    /// Folders in which archives may come.
+    pub(crate) folders: Vec<PathBuf>,
+}
+
+/// All archives.
+pub(crate) fn scan(settings: &Settings) -> Scanned {
+    let mut scan =
+        Scan { found: Vec::new(), folders: Vec::new(), seen: HashSet::new(), names: 0, limit: settings.archives };
     let mut unreadable = 0;
     for path in &settings.paths {
         // The log may name it; callers are told a number.
@@ -77,11 +92,12 @@ pub(crate) fn scan(settings: &Settings) -> (Vec<Found>, usize) {
             unreadable += 1;
         }
     }
-    (scan.found, unreadable)
+    Scanned { found: scan.found, unreadable, folders: scan.folders }
 }
 
 struct Scan {
     found: Vec<Found>,
+    folders: Vec<PathBuf>,
     /// Folders and files that were looked at, by path without links: what is reached twice counts once.
     seen: HashSet<PathBuf>,
     names: usize,
@@ -106,6 +122,7 @@ impl Scan {
         if !self.seen.insert(folder.to_owned()) {
             return;
         }
+        self.folders.push(folder.to_owned());
         let Ok(listing) = fs::read_dir(folder) else { return };
         let mut names: Vec<_> = listing.flatten().map(|entry| entry.file_name()).take(MAX_NAMES).collect();
         names.sort();
@@ -142,9 +159,25 @@ fn is_archive(name: &Path) -> bool {
     name.extension().is_some_and(|e| e.eq_ignore_ascii_case("zim")) || zim::is_first_part(name)
 }
 
-/// Opens what was found, if it still is what was found.
-pub(crate) fn open(found: &Found, options: zim::Options) -> zim::Result<zim::Archive> {
-    let archive = options.open(&found.path)?;
-    let same = fs::canonicalize(&found.path)? == found.path && Stamp::of(&found.path).as_ref() == Some(&found.stamp);
-    if same { Ok(archive) } else { Err(std::io::Error::other("the file is being replaced").into()) }
+/// Opens what was found; nothing if it no longer is what was found, so that something else would be opened.
+///
+/// What is compared is what was opened, not what a name means a moment later; and the name without links still has
+/// to be itself, so that no folder was exchanged for a link meanwhile.
+pub(crate) fn open(found: &Found, options: zim::Options) -> Option<zim::Result<zim::Archive>> {
+    let is_itself =
+        || fs::canonicalize(&found.path).is_ok_and(|path| path == found.path && path.starts_with(&found.root));
+    let is_unchanged = || Stamp::of(&found.path).as_ref() == Some(&found.stamp);
+    let opened = if zim::is_first_part(&found.path) {
+        options.open(&found.path)
+    } else {
+        match fs::File::open(&found.path).and_then(|file| Ok((Stamp::new(&file.metadata()?), file))) {
+            Ok((stamp, _)) if stamp != found.stamp => return None,
+            Ok((_, file)) => zim::FileSource::new(file).and_then(|source| options.open_source(source)),
+            Err(error) => Err(error.into()),
+        }
+    };
+    match opened {
+        Ok(archive) => (is_itself() && is_unchanged()).then_some(Ok(archive)),
+        Err(error) => is_unchanged().then_some(Err(error)),
+    }
 }

@@ -1,15 +1,21 @@
 //! The server: tools in front, and what the library says about itself.
 
-use crate::library::Library;
+use crate::events::Events;
+use crate::library::{Changed, How, Library};
+use crate::resources::{self, Asked};
 use crate::settings::Settings;
-use crate::tools;
 use crate::work::Desk;
+use crate::{prompts, tools};
 use arc_swap::ArcSwap;
 use mcp::builtin::Builtin;
 use mcp::watchers::Watchers;
 use mcp::{About, Answering, Call, Change, Interest, Note, Request, Server, State, Watching};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 use tokio::runtime::Handle;
+
+/// How long what the system tells is gathered.
+const TOGETHER: Duration = Duration::from_millis(50);
 
 struct ZimServer {
     tools: Arc<Builtin<Desk>>,
@@ -25,17 +31,29 @@ struct ZimServer {
 /// at once, and later when it is called.
 pub fn server(settings: Settings) -> Arc<dyn Server> {
     let library = Arc::new(Library::new(settings));
-    let tools = tools::add(Builtin::new("portcullis-zim", env!("CARGO_PKG_VERSION"), Desk::new(&library)))
-        .instructions(tools::INSTRUCTIONS)
-        .build();
+    let settings = &library.settings;
+    let builtin = Builtin::new(&settings.server_name, env!("CARGO_PKG_VERSION"), Desk::new(&library));
+    let instructions = if settings.simple { tools::SIMPLE_INSTRUCTIONS } else { tools::INSTRUCTIONS };
+    let mut builtin = tools::add(builtin, settings).instructions(instructions);
+    if !settings.simple {
+        builtin = resources::add(prompts::add(builtin));
+    }
+    let tools = builtin.build();
     let mut about = About::clone(&tools.about());
     about.state = State::Starting;
     about.reason = "looking for archives".to_owned();
+    about.capabilities.subscribe &= settings.subscriptions;
     let server = Arc::new(ZimServer {
         tools,
         holdings: library,
         about: ArcSwap::from_pointee(about),
         watchers: Watchers::default(),
+    });
+    let told = Arc::downgrade(&server);
+    server.holdings.tell(move |changed| {
+        if let Some(server) = told.upgrade() {
+            server.tell_changes(changed);
+        }
     });
     match Handle::try_current() {
         Ok(runtime) => {
@@ -51,34 +69,68 @@ pub fn server(settings: Settings) -> Arc<dyn Server> {
 
 /// Looks at the folders until the server is gone.
 async fn keep(server: Weak<ZimServer>) {
+    let (mut events, mut watched) = (None, Vec::new());
+    let mut has_changed = false;
     loop {
-        let Some(library) = server.upgrade().map(|server| Arc::clone(&server.holdings)) else { return };
-        let rescan = library.settings.rescan;
+        let Some(kept) = server.upgrade() else { return };
+        let rescan = kept.holdings.settings.rescan.max(Duration::from_millis(10));
         // One thread at most: this waits for it, and a medium that hangs holds nothing else.
-        let looked = tokio::task::spawn_blocking(move || drop(library.shelf())).await;
-        if let Err(error) = looked {
-            tracing::error!(%error, "looking for archives failed");
+        let looked = tokio::task::spawn_blocking(move || {
+            let shelf = if has_changed { kept.holdings.fresh() } else { kept.holdings.shelf() };
+            kept.tell_state();
+            shelf
+        });
+        match looked.await {
+            Ok(shelf) if shelf.folders != watched => {
+                watched.clone_from(&shelf.folders);
+                events = server.upgrade().and_then(|server| Events::of(&watched, &server.holdings.stale));
+            }
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, "looking for archives failed"),
         }
-        let Some(server) = server.upgrade() else { return };
-        server.tell_state();
-        drop(server);
-        tokio::time::sleep(rescan.max(std::time::Duration::from_millis(10))).await;
+        let told = async {
+            match &events {
+                Some(events) => events.changed().await,
+                None => std::future::pending().await,
+            }
+        };
+        has_changed = tokio::time::timeout(rescan, told).await.is_ok();
+        if has_changed {
+            // What comes together is looked at together.
+            tokio::time::sleep(TOGETHER).await;
+        }
     }
 }
 
 impl ZimServer {
-    /// Takes over how the library is, and tells who watches if that is new.
+    /// Takes over how the library is, and tells who watches if that is new. Blocks.
     fn tell_state(&self) {
-        let Some(shelf) = self.holdings.known() else { return };
+        let (state, reason) = self.holdings.state();
         let before = self.about.load_full();
-        if before.state == shelf.state && before.reason == shelf.reason {
+        if before.state == state && before.reason == reason {
             return;
         }
         let mut about = About::clone(&before);
-        about.state = shelf.state;
-        about.reason.clone_from(&shelf.reason);
+        about.state = state;
+        about.reason = reason;
         self.about.store(Arc::new(about));
         self.watchers.tell(&Change::About);
+    }
+
+    /// Tells who watches the list of archives, or one of those that changed.
+    fn tell_changes(&self, changed: &[Changed]) {
+        if !self.holdings.settings.subscriptions {
+            return;
+        }
+        if changed.iter().any(|change| change.how != How::Replaced) {
+            self.watchers.tell(&Change::Resources);
+        }
+        self.watchers.tell(&Change::Updated(resources::FILES.to_owned()));
+        for uri in self.watchers.uris() {
+            if Asked::parse(&uri).is_some_and(|asked| changed.iter().any(|change| asked.is_of(&change.name))) {
+                self.watchers.tell(&Change::Updated(uri));
+            }
+        }
     }
 }
 

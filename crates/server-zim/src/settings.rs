@@ -11,20 +11,106 @@ pub struct Settings {
     pub paths: Vec<PathBuf>,
     /// Archives in memory, by file name: the sample of the demo.
     pub memory: Vec<(String, &'static [u8])>,
+    /// What the server calls itself.
+    pub server_name: String,
+    /// Only `zim_query` is offered: for models that are confused by many tools.
+    pub simple: bool,
+    /// Results have schemas and structured content beside the text.
+    pub output_schemas: bool,
+    /// Paths of this machine are shown to callers: only where the caller is its owner, on stdio.
+    pub shows_paths: bool,
     /// How old what is known of the folders may be before they are looked at again.
     pub rescan: Duration,
+    /// Whether changes of resources are told.
+    pub subscriptions: bool,
     /// How long a call may take.
     pub deadline: Duration,
     /// How many calls read from disk at once. Others wait.
     pub threads: usize,
     /// Bytes of decoded clusters that are kept for all archives together.
     pub cache: usize,
-    /// Characters of an entry that one answer has at most.
-    pub content_chars: usize,
+    /// Bytes of search indexes that are kept for all archives together.
+    pub index_cache: usize,
+    /// Bytes of articles that are kept as text.
+    pub articles: usize,
+    /// How many archives are served at most, and how many are open at once.
+    pub archives: usize,
+    /// How many archives are open at once beside those that calls read.
+    pub open_archives: usize,
     /// Bytes of an entry that are turned into text at most.
     pub entry_bytes: u64,
-    /// How many archives are served at most.
-    pub archives: usize,
+    /// How text is shown.
+    pub content: Content,
+    /// How search behaves.
+    pub search: Search,
+    /// How answers are put together from several pages.
+    pub synthesize: Synthesize,
+    /// Whether questions are mended before they are read, and by which list of misspellings: lines of
+    /// `wrong=right`, or a JSON object.
+    pub rewrite: Rewrite,
+    /// Whether `zim_query` ends with a line about its size.
+    pub footer: bool,
+    /// How articles are kept.
+    pub answers: Answers,
+}
+
+/// How text is shown.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Content {
+    /// Characters of an entry that one answer has unless told otherwise.
+    pub max_chars: usize,
+    /// Characters of a snippet.
+    pub snippet_chars: usize,
+    pub table_rows: usize,
+    pub table_chars: usize,
+    pub facts: usize,
+}
+
+/// How search behaves.
+#[derive(Clone, Debug)]
+pub struct Search {
+    /// Rows of a full-text search unless told otherwise.
+    pub limit: u64,
+    /// Other spellings that are offered when nothing is found.
+    pub suggestions: usize,
+    /// Letters a title must have for mistakes in it to be mended.
+    pub fuzzy_min: usize,
+    /// What a title that was mended is worth.
+    pub fuzzy_score: f64,
+    /// How long a search of all archives may take.
+    pub all_timeout: Duration,
+}
+
+/// How answers are put together from several pages.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Synthesize {
+    pub top: usize,
+    pub per_archive: usize,
+    pub chars: usize,
+    pub affinity: f64,
+    pub boost: f64,
+    pub secondary: usize,
+    pub overlap: usize,
+}
+
+/// How questions are mended.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Rewrite {
+    pub enabled: bool,
+    pub misspellings: Option<PathBuf>,
+    pub exclusions: Option<PathBuf>,
+}
+
+/// How many articles are kept as text, and for how long. How many bytes that is, is [`Settings::articles`].
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Answers {
+    pub enabled: bool,
+    pub entries: usize,
+    pub age: Duration,
 }
 
 impl Default for Settings {
@@ -32,13 +118,40 @@ impl Default for Settings {
         Self {
             paths: Vec::new(),
             memory: Vec::new(),
+            server_name: "portcullis-zim".to_owned(),
+            simple: false,
+            output_schemas: true,
+            shows_paths: false,
             rescan: Duration::from_secs(5),
+            subscriptions: true,
             deadline: Duration::from_secs(20),
             threads: 8,
-            cache: 32 << 20,
-            content_chars: 100_000,
-            entry_bytes: 16 << 20,
+            cache: 16 << 20,
+            index_cache: 8 << 20,
+            articles: 8 << 20,
             archives: 1000,
+            open_archives: 64,
+            entry_bytes: 16 << 20,
+            content: Content { max_chars: 100_000, snippet_chars: 3000, table_rows: 8, table_chars: 600, facts: 30 },
+            search: Search {
+                limit: 10,
+                suggestions: 5,
+                fuzzy_min: 4,
+                fuzzy_score: 0.85,
+                all_timeout: Duration::from_secs(20),
+            },
+            synthesize: Synthesize {
+                top: 5,
+                per_archive: 10,
+                chars: 4800,
+                affinity: 0.25,
+                boost: 1.5,
+                secondary: 2,
+                overlap: 1,
+            },
+            rewrite: Rewrite { enabled: true, misspellings: None, exclusions: None },
+            footer: true,
+            answers: Answers { enabled: true, entries: 10_000, age: Duration::from_secs(3600) },
         }
     }
 }

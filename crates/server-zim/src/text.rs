@@ -1,76 +1,4 @@
-//! Entries as text, and pieces of text.
-
-use crate::fault::Fault;
-use crate::html::to_markdown;
-use crate::links::{Base, decoded};
-use zim::{Archive, Entry};
-
-/// The entry that a caller's path means, before redirects are followed.
-///
-/// Beside what [`Archive::entry_by_path`] says: metadata and well-known entries by `M/…` and `W/…`, as
-/// `zim_browse` names them, and paths that are still percent-encoded.
-pub(crate) fn find<'a>(archive: &'a Archive, path: &str) -> Result<Option<Entry<'a>>, Fault> {
-    let trimmed = path.trim().trim_start_matches('/');
-    let decoded = decoded(trimmed);
-    for path in [path, trimmed, &decoded] {
-        if let Some(entry) = archive.entry_by_path(path)? {
-            return Ok(Some(entry));
-        }
-        if let Some((namespace @ ("M" | "W"), rest)) = path.split_once('/')
-            && let Some(entry) = archive.find(namespace.as_bytes().first().copied().unwrap_or_default(), rest)?
-        {
-            return Ok(Some(entry));
-        }
-        let spaced = path.replace(' ', "_");
-        if let Some(entry) = archive.entry_by_path(&spaced)? {
-            return Ok(Some(entry));
-        }
-    }
-    Ok(None)
-}
-
-/// The path by which a caller gets this entry again.
-pub(crate) fn public_path(archive: &Archive, entry: &Entry<'_>) -> String {
-    if archive.has_new_namespaces() && entry.namespace() == b'C' {
-        entry.path().into_owned()
-    } else {
-        entry.full_path()
-    }
-}
-
-/// The content as text; `None` if it is none.
-pub(crate) fn of(archive: &Archive, entry: &Entry<'_>, max_bytes: u64) -> Result<Option<String>, Fault> {
-    let mime = entry.mime_type().unwrap_or_default();
-    if !is_text(mime) {
-        return Ok(None);
-    }
-    let size = entry.size()?;
-    if size > max_bytes {
-        let message = format!("This entry has {size} bytes; up to {max_bytes} are turned into text.");
-        return Err(Fault::new("entry_too_large", message));
-    }
-    let bytes = entry.read()?;
-    let text = String::from_utf8_lossy(&bytes);
-    Ok(Some(if is_html(mime) {
-        to_markdown(&text, &Base::new(&public_path(archive, entry)))
-    } else {
-        text.into_owned()
-    }))
-}
-
-fn is_html(mime: &str) -> bool {
-    mime.starts_with("text/html") || mime.starts_with("application/xhtml+xml")
-}
-
-fn is_text(mime: &str) -> bool {
-    let known = ["application/json", "application/xml", "application/javascript", "application/x-javascript"];
-    let mime = mime.split(';').next().unwrap_or_default().trim();
-    mime.starts_with("text/")
-        || is_html(mime)
-        || known.contains(&mime)
-        || mime.ends_with("+xml")
-        || mime.ends_with("+json")
-}
+//! Pieces of text, counted in characters.
 
 /// The characters from `offset` on, `limit` at most.
 pub(crate) fn piece(text: &str, offset: usize, limit: usize) -> &str {
@@ -80,6 +8,48 @@ pub(crate) fn piece(text: &str, offset: usize, limit: usize) -> &str {
     };
     let start = place(offset, 0);
     text.get(start..place(limit, start)).unwrap_or_default()
+}
+
+/// The first characters, cut where a word ends, with a sign that there is more.
+pub(crate) fn shortened(text: &str, limit: usize) -> String {
+    let text = text.trim();
+    let piece = piece(text, 0, limit);
+    if piece.len() == text.len() {
+        return text.to_owned();
+    }
+    let end = piece.rfind(char::is_whitespace).filter(|end| *end > piece.len() / 2).unwrap_or(piece.len());
+    format!("{}…", piece.get(..end).unwrap_or(piece).trim_end())
+}
+
+/// The first words, as they stand in the text, and whether there are more.
+pub(crate) fn first_words(text: &str, count: usize) -> (&str, bool) {
+    let mut words = 0;
+    let mut in_word = false;
+    for (at, c) in text.char_indices() {
+        if c.is_whitespace() {
+            in_word = false;
+        } else if !in_word {
+            if words == count {
+                return (text.get(..at).unwrap_or_default().trim_end(), true);
+            }
+            words += 1;
+            in_word = true;
+        }
+    }
+    (text.trim_end(), false)
+}
+
+/// A size for people.
+pub(crate) fn size(bytes: u64) -> String {
+    #[allow(clippy::cast_precision_loss, reason = "it is rounded anyway")]
+    let mut number = bytes as f64;
+    for unit in ["B", "KB", "MB", "GB"] {
+        if number < 1024.0 {
+            return if unit == "B" { format!("{bytes} B") } else { format!("{number:.2} {unit}") };
+        }
+        number /= 1024.0;
+    }
+    format!("{number:.2} TB")
 }
 
 #[cfg(test)]
@@ -106,15 +76,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_text_is_known_by_its_type() {
-        for (mime, text) in [
-            ("text/css", true),
-            ("image/svg+xml", true),
-            ("application/json; charset=utf-8", true),
-            ("image/png", false),
-            ("", false),
-        ] {
-            assert_eq!(is_text(mime), text, "{mime}");
-        }
+    fn words_are_cut_between_words() {
+        assert_eq!(first_words("a  b\nc d", 3), ("a  b\nc", true));
+        assert_eq!(first_words("a b ", 2), ("a b", false));
+        assert_eq!(shortened("one two three", 9), "one two…");
+        assert_eq!(shortened(" one ", 9), "one");
+        assert_eq!((size(12).as_str(), size(46_045_661).as_str()), ("12 B", "43.91 MB"));
     }
 }

@@ -4,24 +4,32 @@
 //! its caller has gone: loops ask [`Work::check`]. The place is given back when the thread is done, not when
 //! the caller is, so a medium that hangs takes no more threads than there are places.
 
+use crate::book::Book;
 use crate::fault::Fault;
+use crate::html::Article;
 use crate::library::{Library, Shelf};
+use crate::telemetry::Telemetry;
 use mcp::builtin::Fail;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use tokio::sync::Semaphore;
+use zim::{Archive, Entry};
 
 /// What the tools work on.
 pub(crate) struct Desk {
     pub(crate) holdings: Arc<Library>,
+    pub(crate) telemetry: Arc<Telemetry>,
     places: Arc<Semaphore>,
 }
 
 /// One call at work.
+#[derive(Clone)]
 pub(crate) struct Work {
     pub(crate) shelf: Arc<Shelf>,
     pub(crate) holdings: Arc<Library>,
+    pub(crate) telemetry: Arc<Telemetry>,
+    begun: Instant,
     until: Instant,
     gone: Arc<AtomicBool>,
 }
@@ -29,16 +37,40 @@ pub(crate) struct Work {
 impl Work {
     /// Fails if nobody waits any more.
     pub(crate) fn check(&self) -> Result<(), Fault> {
-        if self.gone.load(Ordering::Relaxed) || Instant::now() >= self.until {
+        if self.is_over() {
             return Err(timed_out());
         }
         Ok(())
     }
 
+    /// Nobody waits any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.gone.load(Ordering::Relaxed) || Instant::now() >= self.until
+    }
+
     /// Half of the time that was there is over: for work that can give a part of its result.
     pub(crate) fn is_late(&self) -> bool {
-        let left = self.until.saturating_duration_since(Instant::now());
-        self.gone.load(Ordering::Relaxed) || left < self.holdings.settings.deadline / 2
+        let now = Instant::now();
+        let all = self.until.saturating_duration_since(self.begun);
+        self.gone.load(Ordering::Relaxed) || self.until.saturating_duration_since(now) < all / 2
+    }
+
+    /// The same work with less time.
+    pub(crate) fn within(&self, time: std::time::Duration) -> Self {
+        let now = Instant::now();
+        Self { begun: now, until: self.until.min(now + time), ..self.clone() }
+    }
+
+    /// The entry, which is no redirect, as an article; nothing if it is no text.
+    pub(crate) fn article(
+        &self,
+        book: &Book,
+        archive: &Archive,
+        entry: &Entry<'_>,
+    ) -> Result<Option<Arc<Article>>, Fault> {
+        let article = self.holdings.articles.read(book, archive, entry)?;
+        self.check()?;
+        Ok(article)
     }
 }
 
@@ -49,27 +81,36 @@ fn timed_out() -> Fault {
 impl Desk {
     pub(crate) fn new(library: &Arc<Library>) -> Self {
         let places = Arc::new(Semaphore::new(library.settings.threads.max(1)));
-        Self { holdings: Arc::clone(library), places }
+        Self { holdings: Arc::clone(library), telemetry: Arc::default(), places }
     }
 
-    /// Does it on a blocking thread.
+    /// Does it on a blocking thread. If an archive turns out to have been replaced meanwhile, it is done once more
+    /// with what is there then.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
-        act: impl FnOnce(&Work) -> Result<T, Fault> + Send + 'static,
+        act: impl Fn(&Work) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fail> {
         let deadline = self.holdings.settings.deadline;
-        let until = Instant::now() + deadline;
+        let begun = Instant::now();
+        let until = begun + deadline;
         let gone = Arc::new(AtomicBool::new(false));
         let _leaving = Leaving(Arc::clone(&gone));
         let holdings = Arc::clone(&self.holdings);
+        let telemetry = Arc::clone(&self.telemetry);
         let working = async {
             let place = Arc::clone(&self.places).acquire_owned().await;
             let running = tokio::task::spawn_blocking(move || {
                 let _place = place;
                 let shelf = holdings.shelf();
-                let work = Work { shelf, holdings, until, gone };
+                let mut work = Work { shelf, holdings, telemetry, begun, until, gone };
                 work.check()?;
-                act(&work)
+                match act(&work) {
+                    Err(fault) if fault.is_replaced() => {
+                        work.shelf = work.holdings.fresh();
+                        act(&work)
+                    }
+                    done => done,
+                }
             });
             match running.await {
                 Ok(result) => result,

@@ -2,58 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 
+mod common;
+
+use common::{ask, call, fault, folder, put, quick, tool};
 use futures_util::StreamExt;
-use mcp::{Answer, Call, Caller, Era, Interest, Raw, Request, Server, State};
+use mcp::{Interest, Server, State};
 use serde_json::{Value, json};
 use server_zim::{Settings, server};
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tempfile::TempDir;
 use zim::writer::Writer;
-
-fn call() -> Call {
-    let caller = Caller {
-        principal: "p".into(),
-        session: None,
-        era: Era::Modern,
-        capabilities: mcp::Capabilities::none(),
-        log_level: None,
-        wants_progress: false,
-        trace: None,
-    };
-    let (call, ears) = Call::new(caller, HashMap::new());
-    // Kept open for the test: dropping the ears cancels.
-    std::mem::forget(ears);
-    call
-}
-
-async fn ask(server: &Arc<dyn Server>, method: &str, params: Value) -> Value {
-    let request = Request::read(method, Some(Raw::of(&params))).unwrap();
-    match Arc::clone(server).answer(request, call()).await.unwrap() {
-        Answer::Complete(raw) => raw.read().unwrap(),
-        Answer::NeedsInput { .. } => panic!("the server asks nothing"),
-    }
-}
-
-/// The structured result, which the text block repeats.
-async fn tool(server: &Arc<dyn Server>, name: &str, arguments: Value) -> Value {
-    let result = ask(server, "tools/call", json!({ "name": name, "arguments": arguments })).await;
-    assert_ne!(result["isError"], true, "{result}");
-    let text: Value = serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap();
-    assert_eq!(text, result["structuredContent"]);
-    text
-}
-
-/// The error of a tool that fails.
-async fn fault(server: &Arc<dyn Server>, name: &str, arguments: Value) -> Value {
-    let result = ask(server, "tools/call", json!({ "name": name, "arguments": arguments })).await;
-    assert_eq!(result["isError"], true, "{result}");
-    let fault: Value = serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap();
-    assert_eq!(fault["error"], true);
-    fault
-}
 
 fn pages(count: usize) -> Writer {
     let mut writer = Writer::new().metadata("Title", "Pages").metadata("Language", "eng");
@@ -68,28 +27,6 @@ fn pages(count: usize) -> Writer {
         .redirect(b'C', "Capital", "Capital of Germany", (b'C', "Berlin"))
         .item((b'C', "logo.png"), "", "image/png", [1, 2, 3])
         .main_page("Berlin")
-}
-
-fn folder(archives: &[(&str, Vec<u8>)]) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, bytes) in archives {
-        put(folder.path(), name, bytes);
-    }
-    folder
-}
-
-/// Written beside and moved, as downloads are.
-fn put(folder: &Path, name: &str, bytes: &[u8]) {
-    let path = folder.join(name);
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    std::fs::write(path.with_extension("part"), bytes).unwrap();
-    std::fs::rename(path.with_extension("part"), path).unwrap();
-}
-
-fn quick(folder: &TempDir) -> Settings {
-    let mut settings = Settings::of([folder.path().to_owned()]);
-    settings.rescan = Duration::ZERO;
-    settings
 }
 
 async fn settled(server: &Arc<dyn Server>, state: State) -> String {
@@ -109,15 +46,42 @@ async fn tools_are_listed_with_schemas_and_as_reading_only() {
     let list = ask(&server, "tools/list", json!({})).await;
     let tools = list["tools"].as_array().unwrap();
     let names: Vec<_> = tools.iter().map(|t| t["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["zim_search", "zim_get", "zim_browse", "zim_metadata"]);
+    assert_eq!(
+        names,
+        [
+            "zim_query",
+            "zim_search",
+            "zim_get",
+            "zim_get_section",
+            "zim_browse",
+            "zim_metadata",
+            "zim_links",
+            "zim_health"
+        ]
+    );
+    let mut surface = 0;
     for tool in tools {
         assert_eq!(tool["annotations"], json!({"readOnlyHint": true, "idempotentHint": true, "openWorldHint": false}));
-        assert_eq!(tool["outputSchema"]["type"], "object", "{tool}");
+        // An answer in words has no schema.
+        assert_eq!(tool["outputSchema"]["type"] == "object", tool["name"] != "zim_query", "{tool}");
         assert_eq!(tool["inputSchema"]["additionalProperties"], false);
         let input =
             json!({"name": tool["name"], "description": tool["description"], "inputSchema": tool["inputSchema"]});
-        assert!(input.to_string().len() < 2000, "{}", input.to_string().len());
+        surface += input.to_string().len();
     }
+    // What every model has to read before it does anything.
+    assert!(surface < 20_000, "{surface}");
+    println!("names, descriptions and input schemas: {surface} bytes");
+    let mut plain = Settings::demo();
+    plain.output_schemas = false;
+    let plain = server_zim::server(plain);
+    let list = ask(&plain, "tools/list", json!({})).await;
+    assert!(list["tools"].as_array().unwrap().iter().all(|tool| tool["outputSchema"].is_null()));
+    let result = ask(&plain, "tools/call", json!({"name": "zim_metadata", "arguments": {}})).await;
+    assert!(
+        result["structuredContent"].is_null()
+            && result["content"][0]["text"].as_str().unwrap().contains("portcullis.zim")
+    );
     assert_eq!(server.about().tools["zim_get"].tier, mcp::Tier::Safe);
 }
 
@@ -131,7 +95,7 @@ async fn the_sample_archive_is_served_from_memory_and_every_page_is_read() {
     assert_eq!(about["index_capabilities"], json!({"has_fulltext_index": true, "has_title_index": true}));
     let main = tool(&server, "zim_get", json!({"main_page": true})).await;
     assert_eq!(main["path"], "index.html");
-    let found = tool(&server, "zim_search", json!({"query": "portcullis", "limit": 50})).await;
+    let found = tool(&server, "zim_search", json!({"query": "portcullis", "mode": "title", "limit": 50})).await;
     assert!(found["total"].as_u64().unwrap() >= 2, "{found}");
     let all = tool(&server, "zim_browse", json!({"namespace": "C", "limit": 200})).await;
     for row in all["results"].as_array().unwrap() {
@@ -153,7 +117,7 @@ async fn pages_of_an_entry_put_together_are_the_entry() {
     let folder = folder(&[("a.zim", pages(40).build())]);
     let server = server(quick(&folder));
     let whole = tool(&server, "zim_get", json!({"entry_path": "p/030.html"})).await;
-    assert_eq!((&whole["truncated"], &whole["next_cursor"]), (&json!(false), &Value::Null));
+    assert_eq!((&whole["_meta"]["truncated"], &whole["next_cursor"]), (&json!(false), &Value::Null));
     for length in [1, 7, 1000, 2397, 2398, 2399, 100_000] {
         let (mut text, mut cursor) = (String::new(), Value::Null);
         let mut offset = 0;
@@ -164,7 +128,7 @@ async fn pages_of_an_entry_put_together_are_the_entry() {
             };
             let page = tool(&server, "zim_get", arguments).await;
             text.push_str(page["content"].as_str().unwrap());
-            let Some(next) = page["next_content_offset"].as_u64() else { break };
+            let Some(next) = page["_meta"]["more_at_offset"].as_u64() else { break };
             assert!(next > offset);
             offset = next;
             // By cursor and by offset in turn.
@@ -190,7 +154,7 @@ async fn entries_are_found_by_the_ways_in_which_paths_are_written() {
     assert_eq!(redirected["content"], "The [other](Paris) city");
     assert_eq!(tool(&server, "zim_get", json!({"entry_path": "M/Title"})).await["content"], "Pages");
     let picture = tool(&server, "zim_get", json!({"entry_path": "logo.png"})).await;
-    assert_eq!((&picture["content"], &picture["size"]), (&json!(""), &json!(3)));
+    assert_eq!(picture["content"], "");
     assert!(picture["message"].as_str().unwrap().contains("image/png"));
     for path in ["../../etc/passwd", "/etc/passwd", "nothing", "X/listing/titleOrdered/v1"] {
         assert_eq!(fault(&server, "zim_get", json!({"entry_path": path})).await["operation"], "entry_not_found");
@@ -204,7 +168,7 @@ async fn browsing_shows_every_entry_once() {
     let server = server(quick(&folder));
     let (mut paths, mut cursor) = (Vec::new(), None);
     loop {
-        let mut arguments = json!({"namespace": "content", "limit": 10});
+        let mut arguments = json!({"namespace": "content", "limit": 10, "include_assets": true});
         if let Some(cursor) = cursor {
             arguments["cursor"] = cursor;
         }
@@ -221,9 +185,9 @@ async fn browsing_shows_every_entry_once() {
     assert!(paths.is_sorted());
     let redirect = tool(&server, "zim_browse", json!({"namespace": "C", "offset": 1, "limit": 1})).await;
     assert_eq!(redirect["results"][0]["redirect_to"], "Berlin");
-    assert_eq!(tool(&server, "zim_browse", json!({"namespace": "Q"})).await["reason"], "bad_namespace");
+    assert_eq!(tool(&server, "zim_browse", json!({"namespace": "Q"})).await["_meta"]["reason"], "bad_namespace");
     for (arguments, code) in [
-        (json!({"namespace": "CC"}), "bad_namespace"),
+        (json!({"namespace": ""}), "bad_namespace"),
         (json!({"namespace": "C", "limit": 201}), "invalid_limit"),
         (json!({"namespace": "C", "limit": 0}), "invalid_limit"),
         (json!({"namespace": "C", "offset": -1}), "invalid_offset"),
@@ -238,20 +202,25 @@ async fn browsing_shows_every_entry_once() {
 async fn titles_are_found_by_what_they_are_begin_with_and_contain() {
     let folder = folder(&[("a.zim", pages(120).build())]);
     let server = server(quick(&folder));
-    let found = tool(&server, "zim_search", json!({"query": "berlin", "mode": "title"})).await;
-    let rows: Vec<_> = found["results"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|r| (r["path"].as_str().unwrap(), r["match_type"].as_str().unwrap()))
-        .collect();
-    assert_eq!(rows, [("Berlin", "exact"), ("East_Berlin", "contains")]);
-    let redirect = tool(&server, "zim_search", json!({"query": "capital of"})).await;
-    assert_eq!(redirect["results"][0]["path"], "Berlin");
+    let title = |query: &str| tool(&server, "zim_search", json!({"query": query, "mode": "title"}));
+    let found = title("berlin").await;
+    let row = |row: &Value| (row["path"].as_str().unwrap().to_owned(), row["match_type"].as_str().unwrap().to_owned());
+    let rows: Vec<_> = found["results"].as_array().unwrap().iter().map(row).collect();
+    let told = |path: &str, how: &str| (path.to_owned(), how.to_owned());
+    assert_eq!(rows, [told("Berlin", "direct"), told("East_Berlin", "fuzzy_suggest")]);
+    assert_eq!((&found["fast_path_hit"], &found["fuzzy_path_hit"]), (&json!(true), &json!(false)));
+    let redirect = title("capital of germany").await;
+    assert_eq!(row(&redirect["results"][0]), told("Berlin", "redirect"));
     assert_eq!(redirect["results"][0]["pre_redirect_path"], "Capital");
+    for mistaken in ["Berln", "Brelin", "Berlinn", "Perlin"] {
+        let mended = title(mistaken).await;
+        assert_eq!(row(&mended["results"][0]), told("Berlin", "typo_corrected"), "{mistaken}");
+        assert_eq!(mended["_meta"]["suggestions"][0], json!({"type": "alt_spelling", "value": "Berlin"}));
+    }
     let (mut titles, mut offset) = (Vec::new(), 0);
     loop {
-        let page = tool(&server, "zim_search", json!({"query": "page", "limit": 50, "offset": offset})).await;
+        let arguments = json!({"query": "page", "mode": "title", "limit": 50, "offset": offset});
+        let page = tool(&server, "zim_search", arguments).await;
         let rows = page["results"].as_array().unwrap();
         titles.extend(rows.iter().map(|r| r["title"].as_str().unwrap().to_owned()));
         offset += rows.len();
@@ -262,11 +231,28 @@ async fn titles_are_found_by_what_they_are_begin_with_and_contain() {
     }
     titles.dedup();
     assert_eq!(titles.len(), 120);
-    assert_eq!(tool(&server, "zim_search", json!({"query": "zebra"})).await["reason"], "0_hits");
-    assert_eq!(fault(&server, "zim_search", json!({"query": " "})).await["operation"], "invalid_query");
+    assert_eq!(title("zebra").await["_meta"]["reason"], "0_hits");
+    let suggested = tool(&server, "zim_search", json!({"query": "ber", "mode": "suggest"})).await;
+    let first = json!({"text": "Berlin", "path": "Berlin", "type": "title_start_match"});
+    assert_eq!((&suggested["partial_query"], &suggested["results"][0]), (&json!("ber"), &first));
+    assert_eq!(title(" ").await["_meta"]["reason"], "bad_query");
+    for (arguments, code) in [
+        (json!({"query": "x", "mode": "nonsense"}), "invalid_argument"),
+        (json!({"query": "x", "mode": "title", "namespace": "C"}), "invalid_combination"),
+        (json!({"query": "x", "mode": "suggest", "offset": 1}), "invalid_combination"),
+        (json!({"query": "x", "cross_file": true, "zim_file_path": "a"}), "invalid_combination"),
+        (json!({"query": "x", "mode": "filtered"}), "invalid_combination"),
+        (json!({"query": "x".repeat(5000)}), "invalid_query"),
+        (json!({"query": "x", "limit": 1001}), "invalid_limit"),
+        (json!({"limit": 1}), "invalid_argument"),
+    ] {
+        assert_eq!(fault(&server, "zim_search", arguments).await["operation"], code);
+    }
+    // An archive without an index of its text is searched by title, and says so.
+    let instead = tool(&server, "zim_search", json!({"query": "Paris"})).await;
     assert_eq!(
-        fault(&server, "zim_search", json!({"query": "x", "mode": "fulltext"})).await["operation"],
-        "invalid_argument"
+        (&instead["_meta"]["reason"], &instead["results"][0]["path"]),
+        (&json!("no_xapian_index"), &json!("Paris"))
     );
 }
 
@@ -330,7 +316,7 @@ async fn a_damaged_archive_is_listed_as_damaged_and_harms_no_other() {
     );
     tool(&server, "zim_get", json!({"zim_file_path": "good.zim", "main_page": true})).await;
     let found = tool(&server, "zim_search", json!({"query": "Berlin", "cross_file": true})).await;
-    assert_eq!((&found["files_searched"], found["files_failed"].as_array().unwrap().len()), (&json!(1), 3));
+    assert_eq!((&found["files_searched_successfully"], &found["files_failed"]), (&json!(1), &json!(3)));
     put(folder.path(), "cut.zim", &pages(5).build());
     tool(&server, "zim_get", json!({"zim_file_path": "cut.zim", "main_page": true})).await;
 }
@@ -404,6 +390,42 @@ async fn archives_of_the_same_name_have_names_of_their_own() {
     assert_eq!(names, ["same.zim", "y/same.zim"]);
     let filtered = tool(&server, "zim_metadata", json!({"name_filter": "Y/"})).await;
     assert_eq!(filtered["total"], 1);
+}
+
+#[tokio::test]
+async fn a_large_library_is_listed_in_pages_and_few_of_its_archives_are_open() {
+    let archives: Vec<_> = (0..200).map(|n| (format!("lib/{n:03}.zim"), pages(1).build())).collect();
+    let all = tempfile::tempdir().unwrap();
+    for (name, bytes) in &archives {
+        put(all.path(), name, bytes);
+    }
+    let mut settings = quick(&all);
+    settings.open_archives = 5;
+    settings.rescan = Duration::from_secs(3600);
+    let server = server(settings);
+    let found = tool(&server, "zim_search", json!({"query": "Berlin", "mode": "title", "cross_file": true})).await;
+    assert_eq!((&found["files_searched"], &found["files_failed"]), (&json!(200), &json!(0)));
+    let (mut names, mut arguments) = (Vec::new(), json!({"limit": 64}));
+    loop {
+        let page = tool(&server, "zim_metadata", arguments).await;
+        names.extend(page["results"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap().to_owned()));
+        if page["done"] == true {
+            break;
+        }
+        arguments = json!({"cursor": page["next_cursor"]});
+    }
+    assert!(names.len() == 200 && names.is_sorted());
+    let some = tool(&server, "zim_metadata", json!({"name_filter": "19"})).await;
+    assert_eq!(some["total"], 12);
+    settled(&server, State::Healthy).await;
+    if cfg!(target_os = "linux") {
+        let place = all.path().canonicalize().unwrap();
+        let open = std::fs::read_dir("/proc/self/fd").unwrap();
+        let open =
+            open.filter(|fd| std::fs::read_link(fd.as_ref().unwrap().path()).is_ok_and(|to| to.starts_with(&place)));
+        let open = open.count();
+        assert!(open <= 5, "{open}");
+    }
 }
 
 #[tokio::test]

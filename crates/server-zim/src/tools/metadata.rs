@@ -1,14 +1,17 @@
 //! `zim_metadata`: the list of archives, or what one of them is.
 
-use super::{PageInfo, limit, offset};
+use super::{Answer as Whole, PageInfo, limit, offset};
 use crate::arguments::Arguments;
+use crate::article::public_path;
+use crate::book::Book;
 use crate::cursor::Position;
 use crate::fault::Fault;
-use crate::library::Book;
+use crate::links::Base;
+use crate::meta::{Answered, Meta};
 use crate::text;
 use crate::work::{Desk, Work};
 use mcp::Call;
-use mcp::builtin::{Fail, Structured};
+use mcp::builtin::Fail;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -22,8 +25,10 @@ const TOOL: &str = "zim_metadata";
 const MAX_VALUE: usize = 800;
 /// Pieces of metadata that are shown.
 const MAX_NAMES: usize = 100;
+/// Entries of a namespace that are named.
+const SAMPLES: u32 = 5;
 
-#[derive(Deserialize, JsonSchema)]
+#[derive(Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "ZimMetadata")]
 pub(super) struct Asked {
@@ -75,6 +80,14 @@ pub(super) struct Answer {
     /// Path of the main page.
     #[serde(skip_serializing_if = "Option::is_none")]
     main_page: Option<String>,
+    #[serde(rename = "_meta")]
+    meta: Meta,
+}
+
+impl Answered for Answer {
+    fn meta(&mut self) -> &mut Meta {
+        &mut self.meta
+    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -82,6 +95,9 @@ pub(super) struct Answer {
 struct Row {
     /// What to pass as zim_file_path.
     name: String,
+    /// On the machine's own client only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
     title: Option<String>,
     description: Option<String>,
     language: Option<String>,
@@ -102,6 +118,17 @@ struct Namespace {
     total: u32,
     description: &'static str,
     is_authoritative: bool,
+    sample_entries: Vec<Sample>,
+    sampled_count: u32,
+    probed_count: u32,
+    estimated_total: u32,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ZimSample")]
+struct Sample {
+    path: String,
+    title: String,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -120,9 +147,9 @@ struct Indexes {
     has_title_index: bool,
 }
 
-pub(super) async fn run(desk: Arc<Desk>, given: Arguments<Asked>, _call: Call) -> Result<Structured<Answer>, Fail> {
+pub(super) async fn run(desk: Arc<Desk>, given: Arguments<Asked>, _call: Call) -> Result<Whole<Answer>, Fail> {
     let given = given.0?;
-    desk.run(move |work| answer(work, &given)).await.map(Structured)
+    desk.run(move |work| answer(work, &given)).await.map(Whole)
 }
 
 fn answer(work: &Work, given: &Asked) -> Result<Answer, Fault> {
@@ -147,31 +174,44 @@ fn list(work: &Work, given: &Asked) -> Result<Answer, Fault> {
     let mut results = Vec::new();
     for book in meant.into_iter().skip(skip).take(usize::try_from(rows).unwrap_or(usize::MAX)) {
         work.check()?;
-        results.push(row(book));
+        results.push(row(work, book));
     }
     let returned = results.len() as u64;
     let next = from.min(total) + returned;
     let done = next >= total;
-    let position = Position { o: next, l: rows, q: filter, ai: String::new() };
+    let position = Position { o: next, l: rows, q: filter, ..Position::default() };
     Ok(Answer {
         results: Some(results),
         total: Some(total),
         done: Some(done),
         next_cursor: (!done).then(|| position.encode(TOOL)),
-        page_info: Some(PageInfo { offset: from, limit: rows, returned_count: returned, total_is_lower_bound: false }),
+        page_info: Some(PageInfo { offset: from, limit: rows, returned_count: returned, ..PageInfo::default() }),
         ..Answer::default()
-    })
+    }
+    .measured())
 }
 
-fn row(book: &Book) -> Row {
+/// One archive, as the list has it.
+pub(crate) fn listed(work: &Work, book: &Book) -> impl Serialize {
+    row(work, book)
+}
+
+/// What an archive is.
+pub(crate) fn describe(work: &Work, name: &str) -> Result<impl Serialize, Fault> {
+    one(work, work.shelf.find(Some(name))?)
+}
+
+fn row(work: &Work, book: &Book) -> Row {
     let archive = book.archive().ok();
-    let text = |name| archive.and_then(|a| a.metadata_text(name).ok().flatten()).map(|text| shortened(&text));
+    let text = |name| archive.as_ref().and_then(|a| a.metadata_text(name).ok().flatten()).map(|text| shortened(&text));
+    let shown = work.holdings.settings.shows_paths.then(|| book.path()).flatten();
     Row {
         name: book.name.clone(),
+        path: shown.map(|path| path.display().to_string()),
         title: text("Title"),
         description: text("Description"),
         language: text("Language"),
-        entries: archive.map(zim::Archive::len),
+        entries: archive.as_ref().map(|archive| archive.len()),
         size_bytes: book.bytes,
         status: if archive.is_some() { "ok" } else { "damaged" },
         reason: book.damage().map(str::to_owned),
@@ -188,21 +228,44 @@ fn one(work: &Work, book: &Book) -> Result<Answer, Fault> {
         }
         // One that cannot be read hides no other.
         if let Ok(Some(value)) = archive.metadata_text(&name) {
+            // Old writers put HTML into descriptions.
+            let value = if value.trim_start().starts_with('<') {
+                crate::html::read(&value, &Base::default()).markdown
+            } else {
+                value
+            };
             metadata.insert(shortened(&name), shortened(&value));
         }
     }
-    let namespaces = archive.namespaces()?.into_iter().map(|(letter, range)| Namespace {
-        letter: char::from(letter).to_string(),
-        total: range.end - range.start,
-        description: described(letter),
-        is_authoritative: true,
-    });
+    let mut namespaces = Vec::new();
+    for (letter, range) in archive.namespaces()? {
+        work.check()?;
+        let total = range.end - range.start;
+        // Spread evenly, so the same ones each time.
+        let step = total.div_ceil(SAMPLES).max(1);
+        let samples =
+            (0..total).step_by(usize::try_from(step).unwrap_or(1)).take(usize::try_from(SAMPLES).unwrap_or(5));
+        let samples = samples.filter_map(|at| archive.entry(range.start + at).ok());
+        let sample_entries: Vec<_> =
+            samples.map(|e| Sample { path: public_path(&archive, &e), title: e.title().into_owned() }).collect();
+        namespaces.push(Namespace {
+            letter: char::from(letter).to_string(),
+            total,
+            description: described(letter),
+            is_authoritative: true,
+            sample_entries,
+            sampled_count: total,
+            probed_count: 0,
+            estimated_total: total,
+        });
+    }
+    let preset = book.about()?.preset;
     let (major, minor) = archive.version();
     let main_page = archive.main_page().ok().flatten().and_then(|page| page.resolve().ok());
     Ok(Answer {
         zim_file: Some(book.name.clone()),
         metadata: Some(metadata),
-        namespaces: Some(namespaces.collect()),
+        namespaces: Some(namespaces),
         archive_identity: Some(Identity {
             uuid: uuid(archive.uuid()),
             is_multipart: archive.parts() > 1,
@@ -214,9 +277,15 @@ fn one(work: &Work, book: &Book) -> Result<Answer, Fault> {
             has_title_index: archive.has_title_index()?,
         }),
         counter_breakdown: Some(archive.counter().unwrap_or_default().into_iter().take(MAX_NAMES).collect()),
-        main_page: main_page.map(|page| text::public_path(archive, &page)),
+        main_page: main_page.map(|page| public_path(&archive, &page)),
+        meta: Meta {
+            detected_type: Some(preset.kind),
+            detection_confidence: Some(preset.confidence),
+            ..Meta::default()
+        },
         ..Answer::default()
-    })
+    }
+    .measured())
 }
 
 fn shortened(value: &str) -> String {
@@ -227,14 +296,14 @@ fn shortened(value: &str) -> String {
     format!("{}… [truncated, {total} chars total]", text::piece(value, 0, MAX_VALUE))
 }
 
-fn uuid(bytes: [u8; 16]) -> String {
+pub(crate) fn uuid(bytes: [u8; 16]) -> String {
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let groups = [(0, 8), (8, 12), (12, 16), (16, 20), (20, 32)];
     let groups: Vec<_> = groups.into_iter().filter_map(|(from, to)| hex.get(from..to)).collect();
     groups.join("-")
 }
 
-const fn described(letter: u8) -> &'static str {
+pub(crate) const fn described(letter: u8) -> &'static str {
     match letter {
         b'C' => "content",
         b'M' => "metadata",
