@@ -9,11 +9,15 @@ use mcp::seal::{Purpose, Sealer};
 use mcp::{BadMessage, Incoming, Kind, Limits, Message, Raw, Request, header, scan, sse};
 use serde_json::Value;
 
+pub use glass::fuzz::{
+    block as glass_block, position as glass_position, posting as glass_posting, query as glass_query,
+};
+
 /// A name and what it checks.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets by name.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 17] = [
     ("envelope", envelope),
     ("head", head),
     ("headers", headers),
@@ -27,6 +31,10 @@ pub const TARGETS: [Target; 13] = [
     ("image", docker::image),
     ("port", docker::port),
     ("compose", docker::compose),
+    ("glass_block", glass_block),
+    ("glass_posting", glass_posting),
+    ("glass_position", glass_position),
+    ("glass_query", glass_query),
 ];
 
 /// A message that is accepted is one that other readers accept and read the same way, and composing

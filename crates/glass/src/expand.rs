@@ -11,27 +11,40 @@ use crate::pack::sortable_string;
 use crate::postings::Frequencies;
 use crate::query::Prefix;
 use crate::work::Work;
+use std::borrow::Cow;
+use std::ops::Range;
 
 /// A term that begins with the prefix, and in how many documents it is.
 pub(crate) type Expansion = (Vec<u8>, u32);
 
 /// Terms of one database for a prefix.
 pub(crate) fn expand(database: &Database, prefix: &Prefix, work: &mut Work<'_>) -> Result<Vec<Expansion>> {
-    /// More terms than an index should have with one beginning; each takes a little memory.
-    const MOST: usize = 4_000_000;
+    /// More terms than an index should have with one beginning.
+    const MOST: usize = 1_000_000;
     let wanted = prefix.text.as_bytes();
-    let mut terms = Vec::new();
+    // One piece of memory for all of them: there may be hundreds of thousands.
+    let mut names = Vec::new();
+    let mut terms: Vec<(Range<usize>, u32)> = Vec::new();
     let (mut cursor, mut is_there) = database.terms_from(wanted)?;
     while is_there && terms.len() < MOST {
-        let (term, rest) = sortable_string(cursor.key()?);
+        let key = cursor.key()?;
+        let (term, rest) = match key.contains(&0) {
+            true => {
+                let (term, rest) = sortable_string(key);
+                (Cow::Owned(term), rest)
+            }
+            false => (Cow::Borrowed(key), None),
+        };
         // What begins with a zero byte is no posting list.
         if !term.starts_with(wanted) || term.is_empty() {
             break;
         }
         if rest.is_none() {
-            let head = cursor.tag_head()?;
-            let frequencies = Frequencies::read(&mut &*head);
-            terms.push((term, frequencies.ok_or(Error::Damaged("a posting list ends early"))?.documents));
+            let frequencies = Frequencies::read(&mut cursor.tag_head()?);
+            let documents = frequencies.ok_or(Error::Damaged("a posting list ends early"))?.documents;
+            let start = names.len();
+            names.extend_from_slice(&term);
+            terms.push((start..names.len(), documents));
         }
         work.spend(4)?;
         is_there = cursor.next()?;
@@ -39,11 +52,12 @@ pub(crate) fn expand(database: &Database, prefix: &Prefix, work: &mut Work<'_>) 
     if terms.len() > prefix.most {
         most_frequent(&mut terms, prefix.most);
     }
-    Ok(terms)
+    let named = |(range, documents): (Range<usize>, u32)| (names.get(range).unwrap_or_default().to_vec(), documents);
+    Ok(terms.into_iter().map(named).collect())
 }
 
 /// Keeps so many of the most frequent, which stand in front afterwards.
-fn most_frequent(terms: &mut Vec<Expansion>, count: usize) {
+fn most_frequent<T>(terms: &mut Vec<(T, u32)>, count: usize) {
     let Some(nth) = count.checked_sub(1) else { return terms.clear() };
     let (mut first, mut last) = (0, terms.len());
     // Twice the logarithm of the length: beyond that, pivots were chosen badly.
@@ -72,8 +86,8 @@ fn most_frequent(terms: &mut Vec<Expansion>, count: usize) {
 
 /// Puts the median of the second, the middle and the last one in front, and what is more frequent than it
 /// before what is less. Where the second part begins.
-fn partition(terms: &mut [Expansion], first: usize, last: usize) -> Option<usize> {
-    let frequency = |terms: &[Expansion], at: usize| terms.get(at).map(|term| term.1);
+fn partition<T>(terms: &mut [(T, u32)], first: usize, last: usize) -> Option<usize> {
+    let frequency = |terms: &[(T, u32)], at: usize| terms.get(at).map(|term| term.1);
     let (a, b, c) = (first + 1, first + (last - first) / 2, last - 1);
     let (x, y, z) = (frequency(terms, a)?, frequency(terms, b)?, frequency(terms, c)?);
     let median = if x > y {
@@ -120,7 +134,7 @@ mod tests {
         fn none_that_is_left_out_is_more_frequent_than_one_that_is_kept(
             frequencies in prop::collection::vec(0..20_u32, 1..400), count in 1..120_usize,
         ) {
-            let mut terms: Vec<Expansion> = frequencies.iter().map(|frequency| (Vec::new(), *frequency)).collect();
+            let mut terms: Vec<((), u32)> = frequencies.iter().map(|frequency| ((), *frequency)).collect();
             if terms.len() <= count {
                 return Ok(());
             }

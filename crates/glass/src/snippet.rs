@@ -20,7 +20,9 @@ use std::ops::Range;
 
 /// Bytes of text that are looked at.
 const MOST: usize = 4 << 20;
-/// Bytes between two words that are looked through for the end of a sentence.
+/// Languages of which both editions of the stemmer only change the ends of words.
+const KEEP_INITIALS: [&str; 11] = ["da", "de", "en", "es", "fi", "hu", "it", "no", "pt", "ru", "sv"];
+/// What a sentence ends with.
 const SENTENCE_ENDS: [char; 7] = ['.', '!', '?', '\n', '。', '！', '？'];
 
 /// Finds what a search is about in texts of one database.
@@ -37,6 +39,8 @@ pub struct Highlighter<'a> {
     settings: &'a Settings,
     /// Terms of the query without what the index puts before stems, and what they are worth.
     terms: HashMap<String, (usize, f64)>,
+    /// What all words begin with that can be forms of a term, where stemmers leave beginnings alone.
+    initials: Option<Vec<char>>,
 }
 
 /// A part of a text.
@@ -114,7 +118,13 @@ impl<'a> Highlighter<'a> {
             let next = terms.len();
             terms.entry(bare.to_owned()).or_insert((next, worth));
         }
-        Ok(Self { settings, terms })
+        Ok(Self::of_terms(settings, terms))
+    }
+
+    fn of_terms(settings: &'a Settings, terms: HashMap<String, (usize, f64)>) -> Self {
+        let keeps_initials = settings.stemmer.language().is_none_or(|language| KEEP_INITIALS.contains(&language));
+        let initials = keeps_initials.then(|| terms.keys().filter_map(|term| term.chars().next()).collect());
+        Self { settings, terms, initials }
     }
 
     /// The part of a text that says most about the query, of about that many characters at most. If nothing
@@ -157,6 +167,9 @@ impl<'a> Highlighter<'a> {
             Piece::Word { word, .. } => word.text,
             Piece::Phrase(_) | Piece::Ngrams { .. } => return None,
         };
+        if self.initials.as_ref().is_some_and(|initials| !word.starts_with(initials.as_slice())) {
+            return None;
+        }
         let number = |term: &str| self.terms.get(term).map(|(number, _)| *number);
         number(&word).or_else(|| {
             let first = self.settings.stemmer.first(&word);
@@ -334,7 +347,7 @@ mod tests {
 
     fn highlighter<'a>(settings: &'a Settings, terms: &[(&str, f64)]) -> Highlighter<'a> {
         let terms = terms.iter().enumerate().map(|(n, (term, worth))| ((*term).to_owned(), (n, *worth)));
-        Highlighter { settings, terms: terms.collect() }
+        Highlighter::of_terms(settings, terms.collect())
     }
 
     #[test]

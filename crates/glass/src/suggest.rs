@@ -14,6 +14,8 @@ use crate::query::{Prefix, Query, Term};
 const ANCHOR: &str = "0posanchor";
 /// How many words an unfinished one is taken for: the most frequent.
 const EXPANSIONS: usize = 100;
+/// How many titles without any word a query without any is taken for.
+const WORDLESS: usize = 10_000;
 /// Brackets within brackets.
 const DEPTH: usize = 50;
 
@@ -29,7 +31,7 @@ pub(crate) fn suggestion(text: &str, stem: Stem<'_>) -> Query {
         return if text.is_empty() {
             Query::Nothing
         } else {
-            Query::Prefix(Prefix { text: text.to_owned(), most: usize::MAX })
+            Query::Prefix(Prefix { text: text.to_owned(), most: WORDLESS })
         };
     }
     Query::any(vec![Query::any(vec![words, written(text)]), written(&format!("{ANCHOR} {text}"))])
