@@ -3,7 +3,7 @@
 //!
 //! 1. A container could only be created, never run: `run_gives_exit_code_and_output_or_leaves_it_running`
 //! 2. Create had no network, restart policy, user, labels, entrypoint, health check or resources:
-//!     `a_container_is_created_started_looked_at_stopped_and_removed`
+//!    `a_container_is_created_started_looked_at_stopped_and_removed`
 //! 3. Following a log blocked until 10,000 lines had come: `following_is_bounded_in_time_tells_progress_and_ends_with_its_caller`
 //! 4. Output that is no UTF-8 was an error: `output_that_is_no_utf8_is_shown`
 //! 5. Streaming statistics gave the first snapshot only: `following_is_bounded_in_time_tells_progress_and_ends_with_its_caller`
