@@ -112,14 +112,16 @@ pub struct Daemon {
     watcher: Child,
 }
 
-/// Starts dockerd and ends it when its input ends, which it does when the test process is gone.
+/// Starts dockerd and ends it when its input ends, which it does when the test process is gone. Then its folder goes
+/// too, unless it was told to keep it.
 const WATCH: &str = r#"
 trap '' INT HUP
 "$@" >"$LOG" 2>&1 &
 pid=$!
-cat >/dev/null
+word=$(cat)
 kill "$pid" 2>/dev/null
 wait "$pid"
+[ "$word" = keep ] || rm -rf "$FOLDER"
 "#;
 
 impl Daemon {
@@ -150,6 +152,7 @@ impl Daemon {
             .args(["--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs"])
             .args(["--ip-forward=false", "--ip-masq=false", "--shutdown-timeout=2"])
             .env("LOG", &log)
+            .env("FOLDER", folder.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -170,6 +173,9 @@ impl Daemon {
 
     /// Stops it and keeps its data.
     pub fn stop(mut self) -> tempfile::TempDir {
+        if let Some(stdin) = &mut self.watcher.stdin {
+            std::io::Write::write_all(stdin, b"keep").unwrap();
+        }
         self.end();
         let empty = tempfile::tempdir().unwrap();
         std::mem::replace(&mut self.folder, empty)
