@@ -280,7 +280,7 @@ mod tests {
         assert_eq!((zim.search.all_timeout.as_millis(), zim.rescan.as_secs()), (2500, 60));
         assert_eq!(zim.server_name, "mine");
         let rate = &settings.limits.per_principal;
-        assert_eq!((rate.rate.map(|rate| rate.get()), rate.burst), (Some(3.0), 6));
+        assert_eq!((rate.rate.map(config::PerSecond::get), rate.burst), (Some(3.0), 6));
         // What can have no meaning here is told, once.
         assert_eq!(plan.welcome.len(), 2, "{:?}", plan.welcome);
         assert!(plan.welcome[0].contains("ML__RERANKER__ENABLED") && plan.welcome[1].contains("SOMETHING__ELSE"));
