@@ -371,11 +371,11 @@ async fn a_tier_holds_and_what_a_server_says_of_itself_counts_only_if_it_is_trus
 
 #[tokio::test]
 async fn names_are_joint_at_the_address_of_all_and_plain_when_there_is_one_server() {
-    let house = House::start(json!({"mcpServers": {"builtin": {"type": "fixture"}, "a_": {"type": "fixture"}}})).await;
+    let house = House::start(json!({"mcpServers": {"builtin": {"type": "fixture"}, "a_b": {"type": "fixture"}}})).await;
     let all = house.client("", None);
     let listed = all.legacy("tools/list", json!({})).await;
     let listed = names(&listed.result()["tools"], "name");
-    for name in ["builtin__echo", "a___echo"] {
+    for name in ["builtin__echo", "a_b__echo"] {
         assert!(listed.contains(&name.into()), "{listed:?}");
         let answer = all.call(name, json!({"message": "hi"})).await;
         assert!(answer.response().get("result").is_some(), "{name} is listed: {}", answer.response());

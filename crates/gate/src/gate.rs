@@ -250,11 +250,6 @@ impl Gate {
         snapshot.by_name.contains_key(name) && snapshot.policy.allows_some(who, name)
     }
 
-    /// Whether there is a server of that name.
-    pub fn is_server(&self, name: &str) -> bool {
-        self.snapshot.load().by_name.contains_key(name)
-    }
-
     /// Names and states of all servers, in order of settings.
     pub fn states(&self) -> Vec<(Arc<str>, Arc<About>)> {
         self.snapshot.load().servers.iter().map(|e| (Arc::clone(&e.name), e.server.about())).collect()

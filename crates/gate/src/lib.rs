@@ -1,10 +1,10 @@
 //! The one door between callers and servers.
 //!
-//! Fronts hold a [`Guarded`], whose only way to a server is [`Guarded::pass`]; its order stands on
-//! one screen in `pass.rs`: an audit slot, then (already before the request was read) limits per
-//! address and identity in [`Gate::admit`], then policy, limits per principal and tool, the
+//! Before a request is read, a front asks for the limits of its address ([`Gate::arrives`]) and for who
+//! it is ([`Gate::admit`]). Then it holds a [`Guarded`], whose way to a server is [`Guarded::pass`]; its
+//! order stands on one screen in `pass.rs`: an audit slot, policy, limits per principal and tool, the
 //! deadline, the server, and the record, which is sent from `Drop`. What a server says on the way
-//! comes back through [`Run::next`].
+//! comes back through [`Run::next`], changes through [`Guarded::watch`].
 
 mod audit;
 mod catalogue;

@@ -7,6 +7,7 @@ use crate::logging;
 use crate::plan::Plan;
 use front::http::Http;
 use gate::Destination;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -62,6 +63,7 @@ async fn on_stdio(plan: Plan, settings: config::Settings, builtins: Builtins) ->
 async fn over_http(plan: Plan, settings: config::Settings, builtins: Builtins) -> Result<(), String> {
     let read = || tokio::task::block_in_place(|| plan.read());
     let follow = async || Files::of(if plan.follows { read().files } else { BTreeSet::new() }).await;
+    let handles = file_handles();
     // First of all: what changes from here on is seen.
     let mut files = follow().await;
     let addresses = resolve(&settings.listen).await;
@@ -83,7 +85,10 @@ async fn over_http(plan: Plan, settings: config::Settings, builtins: Builtins) -
         mcp_at_root: plan.mcp_at_root,
         ..assemble::http(settings, &plan.rest, Some(bound.ip()))
     };
-    let http = Http::new(Arc::clone(&house.gate), front(&settings));
+    let mut behaviour = front(&settings);
+    // Some are for servers, archives and the audit.
+    behaviour.most_connections = behaviour.most_connections.min(handles - handles / 4);
+    let http = Http::new(Arc::clone(&house.gate), behaviour);
     let server = front::http::serve(Arc::clone(&http), listener).map_err(|e| e.to_string())?;
     let names: Vec<&str> = settings.servers.iter().map(|s| s.name.as_str()).collect();
     tracing::info!(address = %server.address(), servers = names.join(", "), "listening on http://{}/mcp", server.address());
@@ -121,6 +126,14 @@ async fn over_http(plan: Plan, settings: config::Settings, builtins: Builtins) -
     server.stop().await;
     house.close().await;
     Ok(())
+}
+
+/// How many files may be open: as many as the process may allow itself.
+fn file_handles() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let open = if raised.is_ok() { limit.maximum } else { limit.current };
+    open.and_then(|open| usize::try_from(open).ok()).unwrap_or(usize::MAX)
 }
 
 /// Which changed settings count only from the next start on.

@@ -1,4 +1,5 @@
-//! The one translation of refusals and errors to HTTP.
+//! The one translation of refusals to HTTP, and of errors on MCP paths. On REST paths errors are
+//! `openapi::Reply`'s.
 
 use super::body::Body;
 use bytes::Bytes;
