@@ -210,9 +210,6 @@ fn command(flags: &Flags) -> Result<Option<ServerSettings>, String> {
     if program.trim().is_empty() {
         return Err(USAGE.into());
     }
-    if !is_there(program) {
-        return Err(format!("the command {program:?} was not found; give its full path, or set PATH"));
-    }
     let kind = ServerKind::Child {
         command: program.as_str().into(),
         args: arguments.iter().map(|argument| argument.as_str().into()).collect(),
@@ -222,13 +219,19 @@ fn command(flags: &Flags) -> Result<Option<ServerSettings>, String> {
     Ok(Some(ServerSettings::new(name_of(&flags.command), kind)))
 }
 
-/// Whether there is such a program: alone, one that can never start serves nobody.
-fn is_there(program: &str) -> bool {
-    if program.contains('/') {
-        return Path::new(program).exists();
-    }
+/// An error if the one command that is to be served is not there: it could never start.
+pub(crate) fn check_command(flags: &Flags) -> Result<(), String> {
+    let Some(program) = flags.command.first() else { return Ok(()) };
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    let is_there = if program.contains('/') {
+        Path::new(program).exists()
+    } else {
+        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    };
+    if is_there {
+        return Ok(());
+    }
+    Err(format!("the command {program:?} was not found; give its full path, or set PATH"))
 }
 
 /// A name for a command: of the program, or of what a runner runs.

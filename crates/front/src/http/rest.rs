@@ -187,11 +187,13 @@ mod tests {
             ("/openapi.json", "", What::Document),
             ("/docs", "", What::Docs(0)),
             ("/redoc", "", What::Moved("docs")),
+            ("/", "", What::Moved("docs")),
+            ("/time/", "time", What::Moved("docs")),
             ("/time/docs/", "time", What::Moved("../docs")),
         ] {
             assert_eq!(of(path, &settings), Some((server.into(), what)), "{path}");
         }
-        for nowhere in ["/", "/time", "/time/", "/time/tools/", "/time/%ff", ""] {
+        for nowhere in ["/time", "/time/tools/", "/time/%ff", ""] {
             assert_eq!(of(nowhere, &settings), None, "{nowhere}");
         }
     }
