@@ -89,7 +89,7 @@ def single_command(report, stack):
     check("what mcpo loses of a schema is there", kept)
     check("it listens on loopback without a key", lambda: equal(house.bound, "127.0.0.1"))
     check("it says why, and what to do", lambda: wait_for(lambda: any("--api-key" in line for line in house.log), "a line in the log"))
-    check("GET / is 404", expect(house, "GET", "/", 404, NOT_FOUND))
+    check("GET / leads to the documents, where mcpo has 404", expect(house, "GET", "/", 307, location="docs"))
     check("GET of a tool is 405", expect(house, "GET", "/text", 405, {"detail": "Method Not Allowed"}, allow="POST"))
     check("PUT of a tool is 405", expect(house, "PUT", "/text", 405, {"detail": "Method Not Allowed"}, allow="POST"))
     check("POST of the document is 405", expect(house, "POST", "/openapi.json", 405, {"detail": "Method Not Allowed"}))

@@ -188,10 +188,7 @@ impl Command {
                     serve::run(plan, builtins.with_zim(zim))
                 }
             },
-            Action::Openapi(flags) => {
-                openapi::check_command(&flags)?;
-                serve::run(openapi::plan(*flags)?, builtins)
-            }
+            Action::Openapi(flags) => serve::run(openapi::checked_plan(*flags)?, builtins),
             Action::Check { schema: true, .. } => {
                 print(config::schema());
                 Ok(())

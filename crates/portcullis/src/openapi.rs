@@ -95,7 +95,7 @@ const USAGE: &str = "nothing to serve: give a command after `--` (portcullis ope
                      or a file with --config; --help says more";
 
 /// What is served because of the flags.
-pub(crate) fn plan(flags: Flags) -> Result<Plan, String> {
+fn plan(flags: Flags) -> Result<Plan, String> {
     refuse_what_is_missing(&flags)?;
     let key = flags.api_key.clone().map(|key| key.trim().to_owned());
     if key.as_deref() == Some("") {
@@ -219,17 +219,20 @@ fn command(flags: &Flags) -> Result<Option<ServerSettings>, String> {
     Ok(Some(ServerSettings::new(name_of(&flags.command), kind)))
 }
 
-/// An error if the one command that is to be served is not there: it could never start.
-pub(crate) fn check_command(flags: &Flags) -> Result<(), String> {
-    let Some(program) = flags.command.first() else { return Ok(()) };
+/// What is served because of the flags, if the one command that is to be served is there: else it could
+/// never start.
+pub(crate) fn checked_plan(flags: Flags) -> Result<Plan, String> {
+    let program = flags.command.first().cloned();
+    let plan = plan(flags)?;
+    let Some(program) = program else { return Ok(plan) };
     let path = std::env::var_os("PATH").unwrap_or_default();
     let is_there = if program.contains('/') {
-        Path::new(program).exists()
+        Path::new(&program).exists()
     } else {
-        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+        std::env::split_paths(&path).any(|folder| folder.join(&program).is_file())
     };
     if is_there {
-        return Ok(());
+        return Ok(plan);
     }
     Err(format!("the command {program:?} was not found; give its full path, or set PATH"))
 }
