@@ -145,19 +145,15 @@ impl Duplex {
         Arc::clone(&self.taken).try_acquire_many_owned(kib(text)).ok().map(Room)
     }
 
-    /// Waits for room for a message of the client. `None` never happens: nobody closes it.
-    pub(crate) async fn wait_for_room(&self, text: &Bytes) -> Option<Room> {
-        Arc::clone(&self.taken).acquire_many_owned(kib(text)).await.ok().map(Room)
-    }
-
-    /// Takes one message, or several where the revision allows that.
-    pub(crate) async fn take(self: &Arc<Self>, text: Bytes, room: Room) {
+    /// Takes one message, or several where the revision allows that. `room` is given back when it is
+    /// answered.
+    pub(crate) async fn take(self: &Arc<Self>, text: Bytes, room: Option<Room>) {
         match Incoming::parse(text, &Limits::INBOUND) {
             Err(bad) => {
                 self.note_refused("invalid");
                 self.send(&frame::bad_message(&bad)).await;
             }
-            Ok(Incoming::One(message)) => self.one(message, Some(room)).await,
+            Ok(Incoming::One(message)) => self.one(message, room).await,
             Ok(Incoming::Batch(entries)) => {
                 let revision = self.session().revision;
                 if revision.has_batches() && self.only != Some(Era::Modern) {

@@ -92,8 +92,9 @@ async fn read(duplex: &Arc<Duplex>, settings: Settings, mut input: impl AsyncRea
 
 async fn take(duplex: &Arc<Duplex>, line: Bytes) {
     if line.iter().any(|b| !b.is_ascii_whitespace()) {
-        let Some(room) = duplex.wait_for_room(&line).await else { return };
-        duplex.take(line, room).await;
+        // Nothing is waited for: the next line may be the answer to a question, or a cancellation, without
+        // which nothing of the room would be given back. Whoever writes here is on their own machine.
+        duplex.take(line, None).await;
     }
 }
 

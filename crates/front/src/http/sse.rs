@@ -70,7 +70,7 @@ impl Connections {
             let duplex = Arc::clone(&duplex);
             async move {
                 while let Some((message, room)) = arriving.recv().await {
-                    duplex.take(message, room).await;
+                    duplex.take(message, Some(room)).await;
                 }
             }
         });
