@@ -1,108 +1,49 @@
-//! MCP over HTTP: both eras at the same addresses.
+//! MCP and REST over HTTP: both eras at the same addresses.
 //!
-//! What comes in passes, in this order: CORS (the outermost layer, so that a page can read a
-//! refusal), Host and Origin, [`gate::Gate::admit`], whether the path leads anywhere, the body within its
-//! limits. The
-//! version header and `_meta` tell the era.
+//! What comes in passes, in this order: CORS (the outermost layer, so that a page can read a refusal), limits per
+//! address, Host and Origin, the answer to a preflight, [`gate::Gate::admit`], whether the path leads anywhere, the
+//! body within its limits. The version header and `_meta` tell the era.
 
+mod address;
+mod arrival;
 mod body;
 mod guard;
 mod legacy;
 mod modern;
 mod patience;
+mod place;
 mod respond;
 pub mod rest;
 mod ring;
 mod server;
 mod sessions;
+mod settings;
 mod speech;
 mod sse;
+mod visit;
 
+use crate::admin::Page;
 use crate::frame;
+use arrival::{Arrival, accepts};
 use body::BadBody;
-use gate::{Destination, Exchange, Front, Gate, Guarded, Principal};
-use guard::Refused;
+use gate::{Destination, Front, Gate, Principal};
 pub use guard::{Guard, HostPattern};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, StatusCode};
-use ipnet::IpNet;
-use mcp::{Era, Incoming, Limits, Message, Raw, Revision};
+use mcp::{Era, Incoming, Limits, Message, Revision};
+use place::Place;
 use respond::{Answer, Credentials, Refusal, Shown, Surface};
 use rest::What;
 pub use server::{Server, serve};
 use sessions::Sessions;
+pub use settings::{MetricsAccess, Settings};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::watch;
+use visit::Visit;
 
 /// Carries the revision.
 static VERSION: HeaderName = HeaderName::from_static(mcp::header::PROTOCOL_VERSION);
-/// W3C Trace Context.
-static TRACE: [HeaderName; 2] = [HeaderName::from_static("traceparent"), HeaderName::from_static("tracestate")];
-
-/// How the HTTP front behaves.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Which hosts and origins are let in.
-    pub guard: Guard,
-    /// Peers whose `X-Forwarded-For` counts.
-    pub trusted_proxies: Vec<IpNet>,
-    /// The largest body in bytes.
-    pub body_limit: usize,
-    /// How long a body may take to arrive.
-    pub body_deadline: Duration,
-    /// How long a legacy session may be idle.
-    pub session_idle: Duration,
-    /// How many legacy sessions there may be.
-    pub most_sessions: usize,
-    /// MCP is served at `/`, too.
-    pub mcp_at_root: bool,
-    /// How many connections there may be.
-    pub most_connections: usize,
-    /// Whether the legacy HTTP+SSE transport is served.
-    pub sse: bool,
-    /// How tools are served as REST, if they are.
-    pub rest: Option<rest::Settings>,
-    /// Who may read the metrics.
-    pub metrics: MetricsAccess,
-    /// How long running calls may take when the front is shut down.
-    pub shutdown_grace: Duration,
-}
-
-/// Who may read `/metrics`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum MetricsAccess {
-    Nobody,
-    WithToken,
-    Everybody,
-}
-
-impl Settings {
-    /// Whether this is a proxy that speaks for others.
-    pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
-        self.trusted_proxies.iter().any(|net| net.contains(&peer.to_canonical()))
-    }
-
-    /// The defaults, for an address.
-    pub fn new(bound: Option<IpAddr>) -> Self {
-        Self {
-            guard: Guard::new(bound, Vec::new(), Vec::new()),
-            trusted_proxies: Vec::new(),
-            body_limit: 4 * 1024 * 1024,
-            body_deadline: Duration::from_secs(30),
-            session_idle: Duration::from_secs(30 * 60),
-            most_sessions: 10_000,
-            mcp_at_root: false,
-            most_connections: 10_000,
-            sse: false,
-            rest: None,
-            metrics: MetricsAccess::WithToken,
-            shutdown_grace: Duration::from_secs(10),
-        }
-    }
-}
 
 /// The HTTP front.
 pub struct Http {
@@ -112,63 +53,6 @@ pub struct Http {
     connections: sse::Connections,
     rest: rest::Rest,
     closing: watch::Sender<bool>,
-}
-
-/// A request that was let in.
-pub(crate) struct Arrival {
-    guarded: Guarded,
-    principal: Arc<Principal>,
-    address: IpAddr,
-    /// REST, or one of MCP over HTTP.
-    front: Front,
-    path: String,
-    headers: HeaderMap,
-    accepts_events: bool,
-}
-
-impl Arrival {
-    /// Writes down that something was refused although its sender was let in.
-    fn note_refused(&self, reason: &'static str) {
-        let gate = self.guarded.gate();
-        gate.refused(self.front, Some(self.address), Some(&self.principal), &self.path, reason);
-    }
-
-    /// The same, with the answer to it.
-    fn refused(&self, reason: &'static str, answer: Answer) -> Answer {
-        self.note_refused(reason);
-        answer
-    }
-
-    /// The circumstances of a request that stands alone.
-    fn alone(&self, era: Era) -> Exchange {
-        let principal = Arc::clone(&self.principal);
-        Exchange::alone(self.guarded.gate(), principal, Some(self.address), self.front, era)
-    }
-
-    /// All values of a header.
-    fn header(&self, name: &str) -> Vec<&[u8]> {
-        self.headers.get_all(name).iter().map(HeaderValue::as_bytes).collect()
-    }
-
-    /// Trace context from `_meta`, else from the headers (W3C Trace Context).
-    fn trace(&self, meta: Option<&Raw>) -> Option<Raw> {
-        let from_meta = |key: &str| meta.and_then(|m| m.get(key)).filter(|v| v.text().is_some());
-        let from_header = |key: &HeaderName| self.headers.get(key).and_then(|v| v.to_str().ok()).map(Raw::of);
-        let find = |key: &HeaderName| from_meta(key.as_str()).or_else(|| from_header(key));
-        let [parent, state] = &TRACE;
-        let found = find(parent)?;
-        let members = [Some((parent.as_str(), found)), find(state).map(|value| (state.as_str(), value))];
-        Some(Raw::object(members.iter().flatten().map(|(key, value)| (*key, value))))
-    }
-}
-
-/// Where a path leads.
-enum Place {
-    Mcp(Destination),
-    Sse(Destination),
-    Messages(Destination),
-    Rest(rest::Place),
-    Admin(crate::admin::Page),
 }
 
 impl Http {
@@ -194,115 +78,74 @@ impl Http {
     async fn handle(self: Arc<Self>, request: Request<hyper::body::Incoming>, peer: IpAddr) -> Answer {
         let settings = self.settings.load_full();
         let origin = request.headers().get(header::ORIGIN).cloned();
-        let any_origin = settings.rest.as_ref().is_some_and(|rest| rest.any_origin)
-            && matches!(self.place(request.uri().path(), &settings), Some(Place::Rest(_)));
-        let mut response = self.answer(request, peer, &settings).await;
+        let visit = Visit::of(&request, peer, &settings);
+        let mut response = match self.let_in(&visit, &request) {
+            Ok(principal) => self.serve(&visit, principal, request).await,
+            Err(answer) => *answer,
+        };
         if let Some(origin) = origin {
-            settings.guard.cors(&origin, response.headers_mut(), any_origin);
+            settings.guard.cors(&origin, response.headers_mut(), visit.any_origin());
         }
         response
     }
 
-    async fn answer(
-        self: &Arc<Self>,
-        request: Request<hyper::body::Incoming>,
-        peer: IpAddr,
-        settings: &Settings,
-    ) -> Answer {
-        let address = client_address(peer, request.headers(), &settings.trusted_proxies);
-        let path = request.uri().path().to_owned();
-        let place = self.place(&path, settings);
-        // Where REST is served, an address that leads nowhere is a tool that is not there.
-        let surface = match place {
-            Some(Place::Rest(_)) => Surface::Rest,
-            None if settings.rest.is_some() => Surface::Rest,
-            _ => Surface::Mcp,
-        };
-        let is_rest = |allows: fn(&rest::Settings) -> bool| {
-            surface == Surface::Rest && settings.rest.as_ref().is_some_and(allows)
-        };
-        let (any_host, any_origin) = (is_rest(|rest| rest.any_host), is_rest(|rest| rest.any_origin));
-        let refuse = |refusal| self.refuse(surface, address, None, &path, refusal);
-        if let Some(Place::Admin(page)) = &place
+    /// Who is let in, or the answer to who is not, and to what needs nobody to be.
+    fn let_in(
+        &self,
+        visit: &Visit<'_>,
+        request: &Request<hyper::body::Incoming>,
+    ) -> Result<Arc<Principal>, Box<Answer>> {
+        let (guard, headers, method) = (&visit.settings.guard, request.headers(), request.method());
+        let refuse = |refusal| Box::new(self.refuse(visit, None, refusal));
+        if let Some(Place::Admin(page)) = visit.place
             && !page.is_guarded()
         {
-            let named = settings.guard.check_host(request.headers(), None).is_ok();
-            let who = if *page == crate::admin::Page::Health && named {
-                match self.arrives(address).and_then(|()| self.admit(request.headers(), false)) {
-                    Err(refused @ Refusal::Unauthorized { shown: Shown::Token, .. }) => {
-                        self.gate.refused(Front::Http, Some(address), None, &path, refused.reason());
-                        None
-                    }
-                    admitted => admitted.ok(),
-                }
-            } else {
-                None
-            };
-            return self.admin(*page, who.as_ref(), request.method());
+            return Err(Box::new(self.probe(visit, page, headers, method)));
         }
-        if let Err(limited) = self.arrives(address) {
-            return refuse(limited);
-        }
-        let is_metrics = matches!(place, Some(Place::Admin(crate::admin::Page::Metrics)));
+        self.arrives(visit.address).map_err(refuse)?;
+        let is_metrics = matches!(visit.place, Some(Place::Admin(Page::Metrics)));
+        let is_for_everybody = is_metrics && visit.settings.metrics == MetricsAccess::Everybody;
         // Whoever scrapes may come by any name: the token is what counts.
-        let is_token_enough = settings.metrics == MetricsAccess::Everybody || self.gate.asks_for_tokens();
-        if !(is_metrics && is_token_enough) {
-            let authority = request.uri().authority().map(http::uri::Authority::as_str);
-            let guard = &settings.guard;
-            let host = if any_host { Ok(()) } else { guard.check_host(request.headers(), authority) };
-            // Where any host may be named, a page of that very host is no stranger.
-            let own_page = any_host && guard::is_same_origin(request.headers());
-            let origin = || if any_origin || own_page { Ok(()) } else { guard.check_origin(request.headers()) };
-            let checked = host.and_then(|()| origin());
-            if let Err(refused) = checked {
-                return refuse(match refused {
-                    Refused::Host(host) => {
-                        tracing::warn!(client = %address, "Invalid Host header: {host}");
-                        Refusal::Host
-                    }
-                    Refused::Origin => Refusal::Origin,
-                });
-            }
+        if !(is_for_everybody || is_metrics && self.gate.asks_for_tokens()) {
+            visit.check_names(request).map_err(refuse)?;
         }
-        if let Some((status, headers)) = settings.guard.preflight(request.method(), request.headers(), any_origin) {
+        if let Some((status, headers)) = guard.preflight(method, headers, visit.any_origin()) {
             let mut response = respond::empty(status);
             *response.headers_mut() = headers;
-            return response;
+            return Err(Box::new(response));
         }
-        if is_metrics && settings.metrics == MetricsAccess::Everybody {
-            return self.admin(crate::admin::Page::Metrics, None, request.method());
+        if is_for_everybody {
+            return Err(Box::new(self.admin(Page::Metrics, None, method)));
         }
-        let is_public = match (&place, &settings.rest) {
-            (Some(Place::Rest(place)), Some(rest)) => place.is_public(rest),
-            _ => false,
-        };
         // What a browser sends by itself counts only for the gateway's own pages.
-        let is_own_page = !request.headers().contains_key(header::ORIGIN) || guard::is_same_origin(request.headers());
-        let takes_basic = is_rest(|rest| rest.takes_basic) && is_own_page;
-        let principal = match self.admit(request.headers(), takes_basic) {
-            Ok(principal) => principal,
+        let is_own_page = !headers.contains_key(header::ORIGIN) || guard::is_same_origin(headers);
+        match self.admit(headers, visit.allows(|rest| rest.takes_basic) && is_own_page) {
             // What is for everybody is for who is not let in, too; limits hold all the same.
-            Err(Refusal::Unauthorized { .. }) if is_public => self.gate.anonymous(),
-            Err(refusal) => return refuse(refusal),
-        };
+            Err(Refusal::Unauthorized { .. }) if visit.is_public() => Ok(self.gate.anonymous()),
+            admitted => admitted.map_err(refuse),
+        }
+    }
+
+    /// Brings who was let in to what is asked for.
+    async fn serve(
+        self: &Arc<Self>,
+        visit: &Visit<'_>,
+        principal: Arc<Principal>,
+        request: Request<hyper::body::Incoming>,
+    ) -> Answer {
         let known = Arc::clone(&principal);
-        let refuse = |refusal| self.refuse(surface, address, Some(&known), &path, refusal);
-        let (destination, place) = match place {
-            None => return refuse(Refusal::NotFound),
-            Some(Place::Admin(page)) => {
-                if page == crate::admin::Page::Metrics && settings.metrics == MetricsAccess::Nobody {
-                    return refuse(Refusal::NotFound);
-                }
-                return self.admin(page, Some(&principal), request.method());
+        let settings = visit.settings;
+        let refuse = |refusal| self.refuse(visit, Some(&known), refusal);
+        let Some(place) = &visit.place else { return refuse(Refusal::NotFound) };
+        let destination = match place {
+            Place::Admin(Page::Metrics) if settings.metrics == MetricsAccess::Nobody => {
+                return refuse(Refusal::NotFound);
             }
-            Some(Place::Mcp(to)) => (to.clone(), Place::Mcp(to)),
-            Some(Place::Sse(to)) => (to.clone(), Place::Sse(to)),
-            Some(Place::Messages(to)) => (to.clone(), Place::Messages(to)),
-            Some(Place::Rest(place)) => (place.to.clone(), Place::Rest(place)),
+            Place::Admin(page) => return self.admin(*page, Some(&principal), request.method()),
+            Place::Mcp(to) | Place::Sse(to) | Place::Messages(to) | Place::Rest(rest::Place { to, .. }) => to.clone(),
         };
         // The page that asks for a token says nothing about who is there.
-        let says_nothing =
-            matches!(&place, Place::Rest(rest::Place { what: What::Docs(_) | What::Asset(_) | What::Moved(_), .. }));
+        let says_nothing = matches!(place, Place::Rest(place) if place.says_nothing());
         if let Destination::One(name) = &destination
             && !says_nothing
             && !self.gate.has(name, &principal)
@@ -314,9 +157,9 @@ impl Http {
         let arrival = Arrival {
             guarded: self.gate.guarded(destination),
             principal,
-            address,
-            front: if surface == Surface::Rest { Front::Rest } else { Front::Http },
-            path: path.trim_end_matches('/').to_owned(),
+            address: visit.address,
+            front: visit.front(),
+            path: visit.path.trim_end_matches('/').to_owned(),
             headers: parts.headers,
             accepts_events,
         };
@@ -352,19 +195,19 @@ impl Http {
             },
             (Place::Rest(rest::Place { what: What::Tool(name), .. }), Method::POST) => {
                 match self.read(&arrival, body, settings).await {
-                    Ok(bytes) => self.rest.post(&arrival, &name, bytes).await,
+                    Ok(bytes) => self.rest.post(&arrival, name, bytes).await,
                     Err(refusal) => refuse(refusal),
                 }
             }
             (Place::Rest(rest::Place { what: What::Tool(name), .. }), _) => {
-                refuse(if self.rest.has(&arrival, &name).await {
+                refuse(if self.rest.has(&arrival, name).await {
                     Refusal::Method { allow: "POST" }
                 } else {
                     Refusal::NotFound
                 })
             }
             (Place::Rest(rest::Place { what, .. }), Method::GET | Method::HEAD) => match &settings.rest {
-                Some(rest) => self.rest.get(&arrival, &what, rest).await,
+                Some(rest) => self.rest.get(&arrival, what, rest).await,
                 None => refuse(Refusal::NotFound),
             },
             (Place::Rest(_) | Place::Sse(_), _) => refuse(Refusal::Method { allow: "GET" }),
@@ -373,50 +216,30 @@ impl Http {
         }
     }
 
-    fn place(&self, path: &str, settings: &Settings) -> Option<Place> {
-        if let Some(page) = crate::admin::Page::of(path) {
-            return Some(Place::Admin(page));
-        }
-        self.mcp_place(path, settings)
-            .or_else(|| settings.rest.as_ref().and_then(|rest| rest::Place::of(path, rest)).map(Place::Rest))
-    }
-
-    fn mcp_place(&self, path: &str, settings: &Settings) -> Option<Place> {
-        let mut segments = path.trim_matches('/').split('/');
-        let (first, second, rest) = (segments.next()?, segments.next(), segments.next());
-        if rest.is_some() {
-            return None;
-        }
-        let (to, last) = match second {
-            None => (Destination::All, first),
-            // No server is called that: these are tools with the names of other addresses.
-            Some(_) if first == "tools" => return None,
-            Some(last) => (Destination::One(first.into()), last),
-        };
-        match last {
-            "mcp" => Some(Place::Mcp(to)),
-            "" if settings.mcp_at_root && second.is_none() => Some(Place::Mcp(to)),
-            "sse" if settings.sse => Some(Place::Sse(to)),
-            "messages" if settings.sse => Some(Place::Messages(to)),
-            _ => None,
-        }
-    }
-
     /// Answers what is not let in, or not taken, and writes it down.
-    fn refuse(
-        &self,
-        surface: Surface,
-        address: IpAddr,
-        who: Option<&Principal>,
-        path: &str,
-        refusal: Refusal,
-    ) -> Answer {
-        let front = if surface == Surface::Rest { Front::Rest } else { Front::Http };
-        let reason = refusal.reason();
-        self.gate.refused(front, Some(address), who, path, reason);
-        let response = refusal.into_response(surface);
+    fn refuse(&self, visit: &Visit<'_>, who: Option<&Principal>, refusal: Refusal) -> Answer {
+        let (address, path, reason) = (visit.address, &visit.path, refusal.reason());
+        self.gate.refused(visit.front(), Some(address), who, path, reason);
+        let response = refusal.into_response(visit.surface);
         tracing::info!(route = ?path, status = response.status().as_u16(), client = %address, reason, "refused");
         response
+    }
+
+    /// A page for probes: under any name and without a token. Who has one is told more.
+    fn probe(&self, visit: &Visit<'_>, page: Page, headers: &HeaderMap, method: &Method) -> Answer {
+        let named = visit.settings.guard.check_host(headers, None).is_ok();
+        let who = if page == Page::Health && named {
+            match self.arrives(visit.address).and_then(|()| self.admit(headers, false)) {
+                Err(refused @ Refusal::Unauthorized { shown: Shown::Token, .. }) => {
+                    self.gate.refused(Front::Http, Some(visit.address), None, &visit.path, refused.reason());
+                    None
+                }
+                admitted => admitted.ok(),
+            }
+        } else {
+            None
+        };
+        self.admin(page, who.as_ref(), method)
     }
 
     fn arrives(&self, address: IpAddr) -> Result<(), Refusal> {
@@ -483,7 +306,7 @@ impl Http {
         }
     }
 
-    fn admin(&self, page: crate::admin::Page, who: Option<&Arc<Principal>>, method: &Method) -> Answer {
+    fn admin(&self, page: Page, who: Option<&Arc<Principal>>, method: &Method) -> Answer {
         if !matches!(*method, Method::GET | Method::HEAD) {
             return Refusal::Method { allow: "GET" }.into_response(Surface::Mcp);
         }
@@ -508,105 +331,9 @@ async fn told(switch: &mut watch::Receiver<bool>) {
     let _ = switch.wait_for(|on| *on).await;
 }
 
-/// Whether the client accepts JSON, and whether it accepts events. Without a header: JSON.
-fn accepts(headers: &HeaderMap) -> (bool, bool) {
-    let mut values = headers.get_all(header::ACCEPT).iter().peekable();
-    if values.peek().is_none() {
-        return (true, false);
-    }
-    let (mut json, mut events) = (false, false);
-    let refused = |kind: &&str| {
-        kind.split(';').skip(1).any(|p| p.trim().strip_prefix("q=").and_then(|q| q.parse().ok()) == Some(0.0_f32))
-    };
-    for kind in values.filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(',')).filter(|kind| !refused(kind)) {
-        match kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
-            // Who takes anything was not written for events.
-            "*/*" | "application/*" | "application/json" => json = true,
-            "text/event-stream" | "text/*" => events = true,
-            _ => {}
-        }
-    }
-    (json, events)
-}
-
-/// The caller's address: the peer's, or, if the peer is a trusted proxy, the last address in
-/// `X-Forwarded-For` that is none.
-fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
-    let peer = peer.to_canonical();
-    if !is_trusted(&peer) {
-        return peer;
-    }
-    let all: Vec<&str> = headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .filter_map(|v| v.to_str().ok())
-        .flat_map(|v| v.split(','))
-        .map(str::trim)
-        .collect();
-    let mut last = peer;
-    for text in all.into_iter().rev() {
-        let Some(address) = parse_address(text) else { return last };
-        last = address;
-        if !is_trusted(&address) {
-            return address;
-        }
-    }
-    last
-}
-
-fn parse_address(text: &str) -> Option<IpAddr> {
-    let parsed = text
-        .parse::<IpAddr>()
-        .ok()
-        .or_else(|| text.parse::<std::net::SocketAddr>().ok().map(|a| a.ip()))
-        .or_else(|| text.trim_matches(['[', ']']).parse().ok())?;
-    Some(parsed.to_canonical())
-}
-
 fn refused(refusal: gate::Refusal, shown: &Credentials<'_>, takes_basic: bool) -> Refusal {
     match refusal {
         gate::Refusal::Unauthorized { .. } => Refusal::Unauthorized { shown: shown.kind(), takes_basic },
         gate::Refusal::Limited { retry_after } => Refusal::Limited { retry_after },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn headers(name: &'static str, values: &[&'static str]) -> HeaderMap {
-        values.iter().map(|v| (HeaderName::from_static(name), HeaderValue::from_static(v))).collect()
-    }
-
-    #[test]
-    fn only_trusted_proxies_say_who_calls() {
-        let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap(), "127.0.0.1/32".parse().unwrap()];
-        let address = |peer: &str, forwarded: &[&'static str]| {
-            client_address(peer.parse().unwrap(), &headers("x-forwarded-for", forwarded), &trusted).to_string()
-        };
-        assert_eq!(address("1.2.3.4", &["9.9.9.9"]), "1.2.3.4");
-        assert_eq!(address("127.0.0.1", &["9.9.9.9"]), "9.9.9.9");
-        assert_eq!(address("127.0.0.1", &["6.6.6.6, 9.9.9.9, 10.1.1.1"]), "9.9.9.9");
-        assert_eq!(address("127.0.0.1", &["6.6.6.6", "10.2.2.2"]), "6.6.6.6");
-        assert_eq!(address("127.0.0.1", &["nonsense"]), "127.0.0.1");
-        assert_eq!(address("127.0.0.1", &["9.9.9.9, nonsense"]), "127.0.0.1");
-        assert_eq!(address("::ffff:127.0.0.1", &["[2001:db8::1]:443"]), "2001:db8::1");
-        assert_eq!(address("127.0.0.1", &[]), "127.0.0.1");
-    }
-
-    #[test]
-    fn events_are_sent_only_to_who_asks_for_them() {
-        for (values, expected) in [
-            (vec![], (true, false)),
-            (vec!["*/*"], (true, false)),
-            (vec!["application/json"], (true, false)),
-            (vec!["application/json, text/event-stream"], (true, true)),
-            (vec!["application/json", "text/event-stream;q=0.5"], (true, true)),
-            (vec!["text/event-stream"], (false, true)),
-            (vec!["text/html"], (false, false)),
-        ] {
-            assert_eq!(accepts(&headers("accept", &values)), expected, "{values:?}");
-        }
     }
 }

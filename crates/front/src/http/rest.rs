@@ -108,13 +108,14 @@ impl Place {
         Some(Self { to: Destination::One(server.into()), what })
     }
 
-    /// Whether it is served to whoever asks, because it says nothing.
+    /// Whether it says nothing about what is served.
+    pub(super) const fn says_nothing(&self) -> bool {
+        matches!(self.what, What::Docs(_) | What::Asset(_) | What::Moved(_))
+    }
+
+    /// Whether it is served to whoever asks.
     pub(super) const fn is_public(&self, settings: &Settings) -> bool {
-        match self.what {
-            What::Docs(_) | What::Asset(_) | What::Moved(_) => true,
-            What::Document => settings.public_documents,
-            What::Tool(_) => false,
-        }
+        self.says_nothing() || matches!(self.what, What::Document) && settings.public_documents
     }
 }
 
