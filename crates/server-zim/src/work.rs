@@ -173,3 +173,88 @@ impl Drop for Leaving {
         self.0.store(true, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+    use crate::tools::{browse, get, get_section, links, search};
+    use std::time::Duration;
+
+    /// A call over the sample archive, twice.
+    fn work(time: Duration, gone: bool) -> Work {
+        let mut settings = Settings::demo();
+        settings.memory.push(("again.zim".to_owned(), crate::demo_archive()));
+        let desk = Desk::new(&Arc::new(Library::new(settings)));
+        let begun = Instant::now();
+        Work {
+            shelf: desk.holdings.shelf(),
+            holdings: desk.holdings,
+            telemetry: desk.telemetry,
+            helpers: Arc::new(Semaphore::new(2)),
+            begun,
+            until: begun + time,
+            gone: Arc::new(AtomicBool::new(gone)),
+        }
+    }
+
+    #[test]
+    fn no_tool_goes_on_when_its_caller_has_gone_or_its_time_is_over() {
+        let file = || Some("again.zim".to_owned());
+        let words = |mode, cross_file| search::Search {
+            query: "gate".to_owned(),
+            mode,
+            zim_file_path: if cross_file { None } else { file() },
+            cross_file,
+            content_type: (mode == search::Mode::Filtered).then(|| "text/html".to_owned()),
+            ..search::Search::default()
+        };
+        let searches = [
+            words(search::Mode::Fulltext, false),
+            words(search::Mode::Fulltext, true),
+            words(search::Mode::Filtered, false),
+            words(search::Mode::Title, true),
+        ];
+        let page = browse::Browse { zim_file_path: file(), namespace: "C".to_owned(), ..Default::default() };
+        let long = Duration::from_secs(60);
+        let path = browse::browse(&work(long, false), &page).unwrap().results.remove(0).path;
+        for ended in [work(long, true), work(Duration::ZERO, false)] {
+            let stopped = |fault: Option<Fault>, what: &str| {
+                assert_eq!(fault.as_ref().map(Fault::operation), Some("timeout"), "{what}: {fault:?}");
+            };
+            for given in &searches {
+                assert!(
+                    search::search(&work(long, false), given).is_ok_and(|found| found.total > 0),
+                    "{:?}",
+                    given.mode
+                );
+                stopped(search::search(&ended, given).err(), "search");
+            }
+            stopped(browse::browse(&ended, &page).err(), "browse");
+            let links = links::Links { zim_file_path: file(), entry_path: path.clone(), ..Default::default() };
+            stopped(links::links(&ended, &links).err(), "links");
+            let got = get::Get { zim_file_path: file(), entry_path: Some(path.clone()), ..Default::default() };
+            stopped(get::get(&ended, &got).err(), "get");
+            let section = get_section::GetSection {
+                zim_file_path: file(),
+                entry_path: path.clone(),
+                section_id: "1".to_owned(),
+                ..Default::default()
+            };
+            stopped(get_section::get(&ended, &section).err(), "section");
+            let archive = ended.shelf.find(Some("again.zim")).unwrap().archive().unwrap();
+            stopped(crate::retrieve::find(&ended, &archive, &format!("{path}x")).err(), "find");
+        }
+    }
+
+    #[test]
+    fn helpers_do_each_item_once_and_give_the_results_in_order() {
+        let work = work(Duration::from_secs(60), false);
+        for count in [0, 1, 2, 100] {
+            let items: Vec<usize> = (0..count).collect();
+            let done = work.each(&items, |item| item * 2);
+            assert_eq!(done, items.iter().map(|item| item * 2).collect::<Vec<_>>());
+        }
+        assert_eq!(work.helpers.available_permits(), 2, "they are given back");
+    }
+}
