@@ -12,12 +12,13 @@ use serde_json::Value;
 pub use glass::fuzz::{
     block as glass_block, position as glass_position, posting as glass_posting, query as glass_query,
 };
+pub use server_zim::check_page as html;
 
 /// A name and what it checks.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets by name.
-pub const TARGETS: [Target; 17] = [
+pub const TARGETS: [Target; 18] = [
     ("envelope", envelope),
     ("head", head),
     ("headers", headers),
@@ -35,6 +36,7 @@ pub const TARGETS: [Target; 17] = [
     ("glass_posting", glass_posting),
     ("glass_position", glass_position),
     ("glass_query", glass_query),
+    ("html", html),
 ];
 
 /// A message that is accepted is one that other readers accept and read the same way, and composing

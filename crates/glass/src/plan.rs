@@ -58,12 +58,13 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) fn new(scheme: Scheme, parts: &[Part<'_>]) -> Result<Self> {
+    pub(crate) fn new<'p, 'd: 'p>(scheme: Scheme, parts: impl Iterator<Item = &'p Part<'d>>) -> Result<Self> {
+        let parts: Vec<&Part<'_>> = parts.collect();
         let documents = parts.iter().map(|part| u64::from(part.database.documents())).sum();
         let length = parts.iter().fold(0_u64, |sum, part| sum.saturating_add(part.database.statistics().total_length));
         let collection = Collection { documents, mean_length: Statistics::mean_length(documents, length) };
         let (mut terms, mut prefixes) = (HashMap::new(), HashMap::new());
-        for part in parts {
+        for part in &parts {
             part.query.each_term(&mut |term| {
                 terms.entry(term.text.clone()).or_insert(0);
             });
@@ -75,7 +76,7 @@ impl Plan {
         // With one database, the lists themselves say how frequent terms are.
         if parts.len() > 1 {
             for (term, frequency) in &mut terms {
-                for part in parts {
+                for part in &parts {
                     *frequency += u64::from(part.database.term_frequency(term)?);
                 }
             }

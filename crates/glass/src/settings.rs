@@ -34,6 +34,12 @@ impl Settings {
         }
     }
 
+    /// Those of an index without stop words in a language, by its code.
+    pub(crate) fn of_language(language: &str) -> Self {
+        let stemmer = Stemmer::of_metadata(language);
+        Self { stemmer, edition: Edition::Unknown, stop_words: HashSet::new(), slots: Slots::default() }
+    }
+
     pub(crate) fn read(database: &Database) -> Result<Self> {
         let text = |key: &str| -> Result<Option<String>> {
             Ok(database.metadata(key)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))

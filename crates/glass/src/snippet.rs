@@ -11,12 +11,13 @@ use crate::error::Result;
 use crate::header::Statistics;
 use crate::lexer::{Lexer, Piece};
 use crate::normalise::normalise;
+use crate::parse;
 use crate::search::Search;
 use crate::settings::Settings;
 use crate::weight::{Collection, Scheme, TermWeight};
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
 /// Bytes of text that are looked at.
 const MOST: usize = 4 << 20;
@@ -36,11 +37,28 @@ const SENTENCE_ENDS: [char; 7] = ['.', '!', '?', '\n', '。', '！', '？'];
 /// # Ok::<(), glass::Error>(())
 /// ```
 pub struct Highlighter<'a> {
-    settings: &'a Settings,
+    settings: Known<'a>,
     /// Terms of the query without what the index puts before stems, and what they are worth.
     terms: HashMap<String, (usize, f64)>,
     /// What all words begin with that can be forms of a term, where stemmers leave beginnings alone.
     initials: Option<Vec<char>>,
+}
+
+/// What is known of how words become terms.
+enum Known<'a> {
+    Lent(&'a Settings),
+    Own(Box<Settings>),
+}
+
+impl Deref for Known<'_> {
+    type Target = Settings;
+
+    fn deref(&self) -> &Settings {
+        match self {
+            Self::Lent(settings) => settings,
+            Self::Own(settings) => settings,
+        }
+    }
 }
 
 /// A part of a text.
@@ -92,9 +110,13 @@ impl Snippet {
 }
 
 /// A word of the text that the query has.
-struct Occurrence {
-    place: Range<usize>,
-    term: usize,
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Occurrence {
+    /// Its bytes in the text.
+    pub place: Range<usize>,
+    /// Which term of the query it is a form of: a number below [`Highlighter::terms`].
+    pub term: usize,
 }
 
 impl<'a> Highlighter<'a> {
@@ -118,10 +140,32 @@ impl<'a> Highlighter<'a> {
             let next = terms.len();
             terms.entry(bare.to_owned()).or_insert((next, worth));
         }
-        Ok(Self::of_terms(settings, terms))
+        Ok(Self::of_terms(Known::Lent(settings), terms))
     }
 
-    fn of_terms(settings: &'a Settings, terms: HashMap<String, (usize, f64)>) -> Self {
+    /// Reads the query in a language, by its code, for texts that no database has. All of its words count the same.
+    pub fn of_language(query: &str, language: &str) -> Highlighter<'static> {
+        let settings = Settings::of_language(language);
+        let query = parse::full_text(&normalise(query), &settings, true);
+        let mut terms = HashMap::new();
+        query.each_term(&mut |term| {
+            let next = terms.len();
+            terms.entry(term.text.clone()).or_insert((next, 1.0));
+        });
+        Highlighter::of_terms(Known::Own(Box::new(settings)), terms)
+    }
+
+    /// How many terms the query has.
+    pub fn terms(&self) -> usize {
+        self.terms.len()
+    }
+
+    /// What a term is worth: the more, the rarer it is.
+    pub fn worth(&self, term: usize) -> f64 {
+        self.terms.values().find(|(number, _)| *number == term).map_or(0.0, |(_, worth)| *worth)
+    }
+
+    fn of_terms(settings: Known<'a>, terms: HashMap<String, (usize, f64)>) -> Self {
         let keeps_initials = settings.stemmer.language().is_none_or(|language| KEEP_INITIALS.contains(&language));
         let initials = keeps_initials.then(|| terms.keys().filter_map(|term| term.chars().next()).collect());
         Self { settings, terms, initials }
@@ -131,17 +175,13 @@ impl<'a> Highlighter<'a> {
     /// of the query is in the text, its beginning.
     pub fn snippet(&self, text: &str, length: usize) -> Snippet {
         let text = head(text, MOST);
-        let found = self.occurrences(text);
+        let found = self.find(text);
         let window = self.best_window(text, &found, length);
         cut(text, &found, window, length)
     }
 
-    /// All words of a text that the query has in any form, as ranges of its bytes.
-    pub fn find(&self, text: &str) -> Vec<Range<usize>> {
-        self.occurrences(text).into_iter().map(|one| one.place).collect()
-    }
-
-    fn occurrences(&self, text: &str) -> Vec<Occurrence> {
+    /// All words of a text that the query has in any form, in their order.
+    pub fn find(&self, text: &str) -> Vec<Occurrence> {
         let mut known: HashMap<&str, Option<usize>> = HashMap::new();
         let mut found: Vec<Occurrence> = Vec::new();
         let has_grams = self.terms.keys().any(|term| term.starts_with(is_ngram));
@@ -204,8 +244,7 @@ impl<'a> Highlighter<'a> {
 
     /// Which occurrences the best window has.
     fn best_window(&self, text: &str, found: &[Occurrence], length: usize) -> Range<usize> {
-        let worth: HashMap<usize, f64> = self.terms.values().copied().collect();
-        let worth = |term: usize| worth.get(&term).copied().unwrap_or_default();
+        let worth = |term: usize| self.worth(term);
         let mut counts: HashMap<usize, i32> = HashMap::new();
         let (mut score, mut best, mut window, mut end) = (0.0, 0.0, 0..0, 0);
         for (begin, first) in found.iter().enumerate() {
@@ -332,22 +371,15 @@ fn finish(text: &str, core: usize, room: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edition::Edition;
-    use crate::language::Stemmer;
     use proptest::prelude::*;
 
     fn settings(language: &str) -> Settings {
-        Settings {
-            stemmer: Stemmer::of_metadata(language),
-            edition: Edition::Unknown,
-            stop_words: Default::default(),
-            slots: Default::default(),
-        }
+        Settings::of_language(language)
     }
 
     fn highlighter<'a>(settings: &'a Settings, terms: &[(&str, f64)]) -> Highlighter<'a> {
         let terms = terms.iter().enumerate().map(|(n, (term, worth))| ((*term).to_owned(), (n, *worth)));
-        Highlighter::of_terms(settings, terms.collect())
+        Highlighter::of_terms(Known::Lent(settings), terms.collect())
     }
 
     #[test]
@@ -356,6 +388,18 @@ mod tests {
         let run = highlighter(&settings, &[("run", 1.0), ("cafe", 1.0)]);
         let snippet = run.snippet("He was Running, she runs; a runner and Cafés.", 200);
         assert_eq!(snippet.marked("[", "]"), "He was [Running], she [runs]; a runner and [Cafés].");
+    }
+
+    #[test]
+    fn texts_that_no_database_has_are_marked_in_their_language() {
+        let run = Highlighter::of_language("Running, cafés", "eng");
+        assert_eq!(run.snippet("She runs to a café.", 50).marked("[", "]"), "She [runs] to a [café].");
+        let river = Highlighter::of_language("rivières", "fra");
+        assert_eq!(river.snippet("La rivière.", 50).marked("[", "]"), "La [rivière].");
+        assert_eq!(river.find("rivière, Rivières").iter().map(|one| one.term).collect::<Vec<_>>(), [0, 0]);
+        assert_eq!((river.terms(), river.worth(0), river.worth(1)), (1, 1.0, 0.0));
+        assert_eq!(Highlighter::of_language("東京", "jpn").find("東京都").len(), 1);
+        assert_eq!(Highlighter::of_language("x", "no such language").find("x").len(), 1);
     }
 
     #[test]

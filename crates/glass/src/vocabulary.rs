@@ -47,6 +47,17 @@ impl Words for Vocabulary<'_> {
     }
 
     fn is_stop(&self, word: &str) -> bool {
-        self.settings.stop_words.contains(word)
+        self.settings.is_stop(word)
+    }
+}
+
+/// Words as a language has them, whatever there is in a database.
+impl Words for Settings {
+    fn stems(&self, word: &str) -> Vec<String> {
+        vec![self.stem(word)]
+    }
+
+    fn is_stop(&self, word: &str) -> bool {
+        self.stop_words.contains(word)
     }
 }

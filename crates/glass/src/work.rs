@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::lengths::Lengths;
+use std::time::Instant;
 
 /// Postings between two looks at whether to stop.
 const LOOK: u64 = 4096;
@@ -12,18 +13,19 @@ pub(crate) struct Work<'a> {
     done: u64,
     next_look: u64,
     limit: u64,
+    until: Option<Instant>,
     /// The limit was reached: what was found until then is the answer.
     pub(crate) is_exhausted: bool,
 }
 
 impl<'a> Work<'a> {
-    pub(crate) fn new(stop: &'a (dyn Fn() -> bool + Sync), limit: u64) -> Self {
-        Self { stop, done: 0, next_look: 0, limit, is_exhausted: false }
+    pub(crate) fn new(stop: &'a (dyn Fn() -> bool + Sync), limit: u64, until: Option<Instant>) -> Self {
+        Self { stop, done: 0, next_look: 0, limit, until, is_exhausted: false }
     }
 
     /// For one of several threads, which does its part of what is left.
     pub(crate) fn share(&self, threads: usize) -> Self {
-        Self::new(self.stop, self.limit.saturating_sub(self.done) / threads.max(1) as u64)
+        Self::new(self.stop, self.limit.saturating_sub(self.done) / threads.max(1) as u64, self.until)
     }
 
     /// Fails if it is time to stop.
@@ -33,10 +35,11 @@ impl<'a> Work<'a> {
         if self.done >= self.next_look { self.look() } else { Ok(()) }
     }
 
+    /// Fails if it is time to stop, whatever was done.
     #[cold]
-    fn look(&mut self) -> Result<()> {
+    pub(crate) fn look(&mut self) -> Result<()> {
         self.next_look = self.done + LOOK;
-        self.is_exhausted |= self.done > self.limit;
+        self.is_exhausted |= self.done > self.limit || self.until.is_some_and(|until| Instant::now() >= until);
         if self.is_exhausted || (self.stop)() { Err(Error::Stopped) } else { Ok(()) }
     }
 }

@@ -7,9 +7,13 @@ mod common;
 use glass::{Cache, Database, Error, Highlighter, Memory, Place, Search};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 const TITLES: &[u8] = include_bytes!("data/titles.glass");
 const FULL_TEXT: &[u8] = include_bytes!("data/full-text.glass");
+const WHOLE: &[u8] = include_bytes!("data/whole.glass");
+const HALVES: [&[u8]; 2] = [include_bytes!("data/half-1.glass"), include_bytes!("data/half-2.glass")];
+const FRENCH: &[u8] = include_bytes!("data/french.glass");
 
 fn open(bytes: &'static [u8]) -> Database {
     Database::open(Arc::new(Memory(bytes)), 0..bytes.len() as u64, &Arc::default()).unwrap()
@@ -72,6 +76,81 @@ fn the_same_database_twice_gives_every_document_twice() {
     let places: Vec<(usize, u32)> = two.hits.iter().map(|hit| (hit.database, hit.docid)).collect();
     let expected: Vec<(usize, u32)> = one.hits.iter().flat_map(|hit| [(0, hit.docid), (1, hit.docid)]).collect();
     assert_eq!(places, expected);
+}
+
+#[test]
+fn two_halves_of_a_corpus_rank_as_the_whole() {
+    let whole = open(WHOLE);
+    let halves = HALVES.map(open);
+    let halves = [&halves[0], &halves[1]];
+    // Equal weights stand in the order of documents, which the halves do not have.
+    let ranked = |matches: glass::Matches| {
+        let mut hits: Vec<_> = matches.hits.into_iter().map(|hit| (hit.weight.to_bits(), hit.path)).collect();
+        hits.sort_by(|a, b| f64::from_bits(b.0).total_cmp(&f64::from_bits(a.0)).then(a.1.cmp(&b.1)));
+        hits
+    };
+    for query in ["river", "bridge water", "lanterns winter forest", "the harbour, market-garden", "nothing"] {
+        let search = Search::full_text(query).limit(100);
+        let one = search.run(&[&whole], &never).unwrap();
+        let two = search.clone().threads(2).run(&halves, &never).unwrap();
+        assert_eq!((one.total, two.total.at_least), (two.total, one.hits.len() as u64), "{query}");
+        let each: u64 = two.of_each.iter().map(|count| count.unwrap().at_least).sum();
+        assert_eq!(each, two.total.at_least);
+        assert_eq!(ranked(one), ranked(two), "{query}");
+    }
+}
+
+#[test]
+fn each_database_reads_the_query_in_its_own_language() {
+    let (french, english) = (open(FRENCH), open(WHOLE));
+    let both = Search::full_text("ancienne rivière").run(&[&english, &french], &never).unwrap();
+    let paths: Vec<&str> = both.hits.iter().map(|hit| hit.path.as_str()).collect();
+    assert_eq!(paths.len(), 2, "{paths:?}");
+    assert!(both.hits.iter().all(|hit| hit.database == 1));
+    let totals: Vec<u64> = both.of_each.iter().map(|count| count.unwrap().at_least).collect();
+    assert_eq!(totals, [0, 2]);
+}
+
+#[test]
+fn a_large_database_leaves_room_for_others_if_that_is_wanted() {
+    let databases = [open(WHOLE), open(HALVES[0])];
+    let all: Vec<&Database> = databases.iter().collect();
+    for threads in [1, 2] {
+        let search = Search::full_text("river water").limit(1000).threads(threads);
+        let whole = search.run(&all, &never).unwrap();
+        for most in [0, 1, 3, 1000] {
+            let few = search.clone().of_each(most).run(&all, &never).unwrap();
+            assert_eq!((few.total, &few.of_each), (whole.total, &whole.of_each));
+            let mut left = [most; 2];
+            let expected: Vec<_> = whole
+                .hits
+                .iter()
+                .filter(|hit| {
+                    let left = &mut left[hit.database];
+                    *left = left.wrapping_sub(1);
+                    *left < most
+                })
+                .collect();
+            assert_eq!(
+                few.hits.iter().map(|hit| (hit.database, hit.docid)).collect::<Vec<_>>(),
+                expected.iter().map(|hit| (hit.database, hit.docid)).collect::<Vec<_>>()
+            );
+        }
+    }
+}
+
+#[test]
+fn what_was_found_when_the_time_is_over_is_the_answer() {
+    let databases = [open(WHOLE), open(FULL_TEXT)];
+    let all: Vec<&Database> = databases.iter().collect();
+    for threads in [1, 2] {
+        let search = Search::full_text("water river").threads(threads);
+        let over = search.clone().until(Instant::now()).run(&all, &never).unwrap();
+        assert!(!over.is_complete && !over.total.is_exact && over.hits.is_empty());
+        assert!(over.of_each.iter().all(|count| count.is_none_or(|count| !count.is_exact)));
+        let later = search.until(Instant::now() + Duration::from_secs(60)).run(&all, &never).unwrap();
+        assert!(later.is_complete && !later.hits.is_empty());
+    }
 }
 
 #[test]

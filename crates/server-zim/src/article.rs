@@ -74,7 +74,8 @@ pub(crate) fn beginning(archive: &Archive, entry: &Entry<'_>, chars: usize) -> R
     let bytes = entry.read_part(0..entry.size()?.min(BYTES))?;
     let text = String::from_utf8_lossy(&bytes);
     let text = if is_html(mime) {
-        let article = html::read(&text, &Base::new(&public_path(archive, entry)));
+        // Some of it is markup, and some is the title.
+        let article = html::beginning(&text, &Base::new(&public_path(archive, entry)), chars * 10);
         html::without_links(&article, 0..article.markdown.len())
     } else {
         text.into_owned()

@@ -7,7 +7,7 @@
 //!
 //! `page` is the pass. It gives an [`Article`]: the Markdown, and beside it where headings, links, tables and
 //! the box of facts stand in it, so that sections, outlines and the compact form are slices of one text.
-//! `furniture` lists what is left out, `table` writes tables, `slug` makes ids, `compact` the short form.
+//! `tokens` cuts the page, `furniture` lists what is left out, `table` writes tables, `slug` makes ids, `compact` the short form.
 
 mod check;
 mod compact;
@@ -15,6 +15,7 @@ mod furniture;
 mod page;
 mod slug;
 mod table;
+mod tokens;
 
 use crate::links::Base;
 use html5gum::StartTag;
@@ -101,10 +102,15 @@ pub(crate) enum Folded {
 
 /// Reads a page that lies at `base`.
 pub(crate) fn read(html: &str, base: &Base) -> Article {
-    match page::read(html, base, true) {
+    beginning(html, base, usize::MAX)
+}
+
+/// Reads a page until there are about so many bytes of its content.
+pub(crate) fn beginning(html: &str, base: &Base, enough: usize) -> Article {
+    match page::read(html, base, enough, true) {
         Ok(article) => article,
         // Something that was to be left out is never closed, and would take the rest of the page with it.
-        Err(page::NeverClosed) => page::read(html, base, false).unwrap_or_default(),
+        Err(page::NeverClosed) => page::read(html, base, enough, false).unwrap_or_default(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::fault::Fault;
 use crate::work::Work;
-use glass::{Cache, Database, Search};
+use glass::{Cache, Database, Highlighter, Search};
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 use zim::{Archive, Content, ReadAt};
@@ -40,6 +40,7 @@ pub(crate) struct Found {
 }
 
 /// An entry that was found.
+#[derive(Clone)]
 pub(crate) struct Hit {
     /// With its namespace.
     pub(crate) path: String,
@@ -55,10 +56,24 @@ impl Volume {
         offset: usize,
         limit: usize,
     ) -> Result<Option<Found>, Fault> {
-        let open = || self.archive.fulltext_index();
-        let Some(database) = self.database(&self.texts, open)? else { return Ok(None) };
-        let search = Search::full_text(query).offset(offset).limit(limit).work_limit(POSTINGS);
-        run(work, &search, database).map(Some)
+        let Some(database) = self.texts()? else { return Ok(None) };
+        run(work, &text_search(query).offset(offset).limit(limit), database).map(Some)
+    }
+
+    /// The index of its text, if it brought one of Xapian's along.
+    pub(crate) fn texts(&self) -> Result<Option<&Database>, Fault> {
+        self.database(&self.texts, || self.archive.fulltext_index())
+    }
+
+    /// What finds the words of a query in its pages, in all of their forms.
+    pub(crate) fn highlighter(&self, query: &str) -> Highlighter<'_> {
+        if let Ok(Some(database)) = self.texts()
+            && let Ok(highlighter) = Highlighter::new(&text_search(query), database)
+        {
+            return highlighter;
+        }
+        let languages = self.archive.metadata_text("Language").ok().flatten().unwrap_or_default();
+        Highlighter::of_language(query, languages.split(',').next().unwrap_or_default().trim())
     }
 
     /// Titles that have these words, the last of which may be unfinished; nothing if there is no such index.
@@ -89,11 +104,21 @@ impl Volume {
     }
 }
 
+/// A search for text as it is done in all archives.
+pub(crate) fn text_search(query: &str) -> Search {
+    Search::full_text(query).work_limit(POSTINGS)
+}
+
+impl From<glass::Hit> for Hit {
+    fn from(hit: glass::Hit) -> Self {
+        Self { path: hit.path, weight: hit.weight }
+    }
+}
+
 fn run(work: &Work, search: &Search, database: &Database) -> Result<Found, Fault> {
     let matches = search.run(&[database], &|| work.is_over())?;
-    let hits = matches.hits.into_iter().map(|hit| Hit { path: hit.path, weight: hit.weight });
     Ok(Found {
-        hits: hits.collect(),
+        hits: matches.hits.into_iter().map(Hit::from).collect(),
         total: matches.total.at_least,
         is_exact: matches.total.is_exact && matches.is_complete,
     })

@@ -135,7 +135,7 @@ fn entry(work: &Work, book: &Book, path: &str) -> Result<Option<Value>, Fault> {
     }
     let archive = book.archive()?;
     work.check()?;
-    let Some(found) = retrieve::find(&archive, path)? else { return Ok(None) };
+    let Some(found) = retrieve::find(work, &archive, path)? else { return Ok(None) };
     let entry = found.entry.resolve()?;
     let mime = entry.mime_type().unwrap_or("application/octet-stream");
     let plain = mime.split(';').next().unwrap_or_default().trim();

@@ -7,6 +7,7 @@
 use crate::fault::Fault;
 use crate::links::decoded;
 use crate::nearest::nearest;
+use crate::work::Work;
 use zim::{Archive, Entry};
 
 /// An entry that was found, before redirects are followed, and by which step.
@@ -16,7 +17,7 @@ pub(crate) struct Retrieved<'a> {
 }
 
 /// Looks for the entry.
-pub(crate) fn find<'a>(archive: &'a Archive, path: &str) -> Result<Option<Retrieved<'a>>, Fault> {
+pub(crate) fn find<'a>(work: &Work, archive: &'a Archive, path: &str) -> Result<Option<Retrieved<'a>>, Fault> {
     let got = |entry, step| Ok(Some(Retrieved { entry, step }));
     let content = archive.content_namespace();
     if archive.has_new_namespaces() {
@@ -63,12 +64,17 @@ pub(crate) fn find<'a>(archive: &'a Archive, path: &str) -> Result<Option<Retrie
             }
         }
     }
-    same_but_for_case(archive, content, &plain)
+    same_but_for_case(work, archive, content, &plain)
 }
 
 /// The entry whose path is the same but for case, spaces, underscores and the namespace: among those that begin as
 /// it does in one of the usual cases.
-fn same_but_for_case<'a>(archive: &'a Archive, namespace: u8, path: &str) -> Result<Option<Retrieved<'a>>, Fault> {
+fn same_but_for_case<'a>(
+    work: &Work,
+    archive: &'a Archive,
+    namespace: u8,
+    path: &str,
+) -> Result<Option<Retrieved<'a>>, Fault> {
     /// Entries that are looked at for each beginning.
     const NEAR: u32 = 20_000;
     let name = bare(path);
@@ -84,6 +90,7 @@ fn same_but_for_case<'a>(archive: &'a Archive, namespace: u8, path: &str) -> Res
     for beginning in beginnings {
         let range = archive.path_range(namespace, &beginning)?;
         for entry in archive.entries(range.start..range.end.min(range.start.saturating_add(NEAR))) {
+            work.check()?;
             let Ok(entry) = entry else { continue };
             if folded(&entry.path()) == wanted {
                 return Ok(Some(Retrieved { entry, step: "case" }));

@@ -10,8 +10,8 @@ use crate::html::Article;
 use crate::library::{Library, Shelf};
 use crate::telemetry::Telemetry;
 use mcp::builtin::Fail;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::sync::Semaphore;
 use zim::{Archive, Entry};
@@ -21,7 +21,11 @@ pub(crate) struct Desk {
     pub(crate) holdings: Arc<Library>,
     pub(crate) telemetry: Arc<Telemetry>,
     places: Arc<Semaphore>,
+    helpers: Arc<Semaphore>,
 }
+
+/// Threads that help one call at most: there are as many in all as there are cores beside one.
+const HELPERS: usize = 3;
 
 /// One call at work.
 #[derive(Clone)]
@@ -29,8 +33,9 @@ pub(crate) struct Work {
     pub(crate) shelf: Arc<Shelf>,
     pub(crate) holdings: Arc<Library>,
     pub(crate) telemetry: Arc<Telemetry>,
+    helpers: Arc<Semaphore>,
     begun: Instant,
-    until: Instant,
+    pub(crate) until: Instant,
     gone: Arc<AtomicBool>,
 }
 
@@ -61,6 +66,37 @@ impl Work {
         Self { begun: now, until: self.until.min(now + time), ..self.clone() }
     }
 
+    /// Does it for each of these, in any order, with threads that help if some are free; gives the results in the
+    /// order of the items.
+    pub(crate) fn each<T: Sync, R: Send>(&self, items: &[T], act: impl Fn(&T) -> R + Sync) -> Vec<R> {
+        let others = items.len().saturating_sub(1).min(HELPERS);
+        let helpers: Vec<_> = (0..others).map_while(|_| self.helpers.try_acquire().ok()).collect();
+        if helpers.is_empty() {
+            return items.iter().map(act).collect();
+        }
+        let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(items.len())));
+        let take = || {
+            while let Some((place, item)) =
+                Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|n| Some((n, items.get(n)?)))
+            {
+                let result = act(item);
+                done.lock().unwrap_or_else(PoisonError::into_inner).push((place, result));
+            }
+        };
+        std::thread::scope(|scope| {
+            for helper in helpers {
+                scope.spawn(move || {
+                    take();
+                    drop(helper);
+                });
+            }
+            take();
+        });
+        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        done.sort_unstable_by_key(|(place, _)| *place);
+        done.into_iter().map(|(_, result)| result).collect()
+    }
+
     /// The entry, which is no redirect, as an article; nothing if it is no text.
     pub(crate) fn article(
         &self,
@@ -81,7 +117,10 @@ fn timed_out() -> Fault {
 impl Desk {
     pub(crate) fn new(library: &Arc<Library>) -> Self {
         let places = Arc::new(Semaphore::new(library.settings.threads.max(1)));
-        Self { holdings: Arc::clone(library), telemetry: Arc::default(), places }
+        // One core is that of the call itself.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let helpers = Arc::new(Semaphore::new(cores - 1));
+        Self { holdings: Arc::clone(library), telemetry: Arc::default(), places, helpers }
     }
 
     /// Does it on a blocking thread. If an archive turns out to have been replaced meanwhile, it is done once more
@@ -97,12 +136,13 @@ impl Desk {
         let _leaving = Leaving(Arc::clone(&gone));
         let holdings = Arc::clone(&self.holdings);
         let telemetry = Arc::clone(&self.telemetry);
+        let helpers = Arc::clone(&self.helpers);
         let working = async {
             let place = Arc::clone(&self.places).acquire_owned().await;
             let running = tokio::task::spawn_blocking(move || {
                 let _place = place;
                 let shelf = holdings.shelf();
-                let mut work = Work { shelf, holdings, telemetry, begun, until, gone };
+                let mut work = Work { shelf, holdings, telemetry, helpers, begun, until, gone };
                 work.check()?;
                 match act(&work) {
                     Err(fault) if fault.is_replaced() => {
@@ -131,5 +171,90 @@ struct Leaving(Arc<AtomicBool>);
 impl Drop for Leaving {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+    use crate::tools::{browse, get, get_section, links, search};
+    use std::time::Duration;
+
+    /// A call over the sample archive, twice.
+    fn work(time: Duration, gone: bool) -> Work {
+        let mut settings = Settings::demo();
+        settings.memory.push(("again.zim".to_owned(), crate::demo_archive()));
+        let desk = Desk::new(&Arc::new(Library::new(settings)));
+        let begun = Instant::now();
+        Work {
+            shelf: desk.holdings.shelf(),
+            holdings: desk.holdings,
+            telemetry: desk.telemetry,
+            helpers: Arc::new(Semaphore::new(2)),
+            begun,
+            until: begun + time,
+            gone: Arc::new(AtomicBool::new(gone)),
+        }
+    }
+
+    #[test]
+    fn no_tool_goes_on_when_its_caller_has_gone_or_its_time_is_over() {
+        let file = || Some("again.zim".to_owned());
+        let words = |mode, cross_file| search::Search {
+            query: "gate".to_owned(),
+            mode,
+            zim_file_path: if cross_file { None } else { file() },
+            cross_file,
+            content_type: (mode == search::Mode::Filtered).then(|| "text/html".to_owned()),
+            ..search::Search::default()
+        };
+        let searches = [
+            words(search::Mode::Fulltext, false),
+            words(search::Mode::Fulltext, true),
+            words(search::Mode::Filtered, false),
+            words(search::Mode::Title, true),
+        ];
+        let page = browse::Browse { zim_file_path: file(), namespace: "C".to_owned(), ..Default::default() };
+        let long = Duration::from_secs(60);
+        let path = browse::browse(&work(long, false), &page).unwrap().results.remove(0).path;
+        for ended in [work(long, true), work(Duration::ZERO, false)] {
+            let stopped = |fault: Option<Fault>, what: &str| {
+                assert_eq!(fault.as_ref().map(Fault::operation), Some("timeout"), "{what}: {fault:?}");
+            };
+            for given in &searches {
+                assert!(
+                    search::search(&work(long, false), given).is_ok_and(|found| found.total > 0),
+                    "{:?}",
+                    given.mode
+                );
+                stopped(search::search(&ended, given).err(), "search");
+            }
+            stopped(browse::browse(&ended, &page).err(), "browse");
+            let links = links::Links { zim_file_path: file(), entry_path: path.clone(), ..Default::default() };
+            stopped(links::links(&ended, &links).err(), "links");
+            let got = get::Get { zim_file_path: file(), entry_path: Some(path.clone()), ..Default::default() };
+            stopped(get::get(&ended, &got).err(), "get");
+            let section = get_section::GetSection {
+                zim_file_path: file(),
+                entry_path: path.clone(),
+                section_id: "1".to_owned(),
+                ..Default::default()
+            };
+            stopped(get_section::get(&ended, &section).err(), "section");
+            let archive = ended.shelf.find(Some("again.zim")).unwrap().archive().unwrap();
+            stopped(crate::retrieve::find(&ended, &archive, &format!("{path}x")).err(), "find");
+        }
+    }
+
+    #[test]
+    fn helpers_do_each_item_once_and_give_the_results_in_order() {
+        let work = work(Duration::from_secs(60), false);
+        for count in [0, 1, 2, 100] {
+            let items: Vec<usize> = (0..count).collect();
+            let done = work.each(&items, |item| item * 2);
+            assert_eq!(done, items.iter().map(|item| item * 2).collect::<Vec<_>>());
+        }
+        assert_eq!(work.helpers.available_permits(), 2, "they are given back");
     }
 }

@@ -279,11 +279,13 @@ impl Archive {
         Dirent::read(&self.blocks(), at, self.header.end)
     }
 
-    /// One step of a search that still has `width` entries before it. The last steps of each search are
-    /// others, and lie together: they are read from kept blocks and do not push out what all searches need.
+    /// One step of a search that still has `width` entries before it. The first ten are the same for many searches, and
+    /// are kept. The others lie together, a few blocks apart at most: they are read from blocks, which takes less time
+    /// than keeping them, and do not push out what all searches need.
     fn step<T>(&self, index: u32, width: u32, act: impl FnOnce(&Dirent) -> T) -> Result<T> {
         const NEAR: u32 = 32;
-        if width > NEAR {
+        const KEPT: u32 = 1024;
+        if width > NEAR.max(self.len() / KEPT) {
             return Ok(act(&*self.dirent(index)?));
         }
         match self.options.caches.dirents.get(&(self.id, index)) {
@@ -320,7 +322,8 @@ impl Archive {
         if at < SIZE {
             return damaged("a cluster lies outside of the file");
         }
-        Cluster::open(&self.source, at, self.header.end, self.options.limits.cluster, self.len())
+        let rooms = &self.options.caches.rooms;
+        Cluster::open(&self.source, at..self.header.end, self.options.limits.cluster, self.len(), rooms)
     }
 
     /// For small reads of its structure.

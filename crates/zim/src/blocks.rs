@@ -68,9 +68,9 @@ impl Blocks<'_> {
             return Some(block);
         }
         let start = number * BLOCK;
-        let mut bytes = vec![0; len(self.size().checked_sub(start)?.min(BLOCK))];
-        self.source.read_exact_at(&mut bytes, start).ok()?;
-        let block: Arc<[u8]> = bytes.into();
+        let length = len(self.size().checked_sub(start)?.min(BLOCK));
+        let mut block: Arc<[u8]> = std::iter::repeat_n(0, length).collect();
+        self.source.read_exact_at(Arc::get_mut(&mut block)?, start).ok()?;
         self.caches.blocks.put(key, Arc::clone(&block), COST);
         Some(block)
     }

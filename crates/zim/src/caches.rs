@@ -3,6 +3,7 @@
 use crate::cache::{Cache, Usage};
 use crate::cluster::Cluster;
 use crate::dirent::Dirent;
+use crate::rooms::Rooms;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +17,7 @@ pub struct Caches {
     pub(crate) clusters: Cache<(ArchiveId, u32), Arc<Cluster>>,
     pub(crate) dirents: Cache<(ArchiveId, u32), Arc<Dirent>>,
     pub(crate) blocks: Cache<(ArchiveId, u64), Arc<[u8]>>,
+    pub(crate) rooms: Arc<Rooms>,
     next_id: AtomicU64,
 }
 
@@ -31,6 +33,7 @@ impl Caches {
             clusters: Cache::new(clusters, 1),
             dirents: Cache::new(dirents - blocks, 16),
             blocks: Cache::new(blocks, 4),
+            rooms: Arc::default(),
             next_id: AtomicU64::new(0),
         }
     }

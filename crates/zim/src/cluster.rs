@@ -13,6 +13,7 @@ use crate::decode::Packing;
 use crate::error::{Error, Result, damaged};
 use crate::packed::Packed;
 use crate::read_at::ReadAt;
+use crate::rooms::Rooms;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -87,8 +88,15 @@ impl Layout {
 }
 
 impl Cluster {
-    /// Reads what kind of cluster begins at `at`.
-    pub(crate) fn open(source: &Arc<dyn ReadAt>, at: u64, end: u64, limit: u64, max_blobs: u32) -> Result<Self> {
+    /// Reads what kind of cluster begins there; it ends before the end of the range, which is that of all content.
+    pub(crate) fn open(
+        source: &Arc<dyn ReadAt>,
+        place: Range<u64>,
+        limit: u64,
+        max_blobs: u32,
+        rooms: &Arc<Rooms>,
+    ) -> Result<Self> {
+        let Range { start: at, end } = place;
         if at >= end {
             return damaged("a cluster lies outside of the file");
         }
@@ -96,7 +104,7 @@ impl Cluster {
         source.read_exact_at(&mut info, at)?;
         let [info] = info;
         let start = at + 1;
-        let packed = |packing| Body::Packed(Packed::new(source, start..end, packing, limit));
+        let packed = |packing| Body::Packed(Packed::new(source, start..end, packing, limit, rooms));
         let body = match info & 0x0f {
             0 | 1 => Body::Plain { source: Arc::clone(source), start, end },
             2 => return Err(Error::Compression("zlib")),

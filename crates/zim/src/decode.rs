@@ -5,7 +5,7 @@
 //! what the file says will.
 //!
 //! A Zstandard frame looks back into what was decoded before. In a buffer that stays where it is
-//! ([`Decoder::ROOM`], enough for the clusters that writers make) that is the output itself; only a larger cluster
+//! ([`ROOM`](crate::rooms::ROOM), enough for the clusters that writers make) that is the output itself; only a larger cluster
 //! is decoded with a window of its own, out of which everything is copied once more.
 //!
 //! Zstandard is decoded by libzstd: every archive of today is full of it, and decoding is most of a
@@ -53,22 +53,15 @@ pub(crate) struct Zstd {
 }
 
 impl Decoder {
-    /// Bytes that are decoded without a window of their own. The reference writer closes a cluster at 2 MiB.
-    pub(crate) const ROOM: usize = (2 << 20) + (512 << 10);
-
-    /// A decoder, and the buffer that is to be filled by it and nothing else.
-    pub(crate) fn new(packing: Packing, input: Input, limit: usize, grows: bool) -> Result<(Self, Vec<u8>)> {
+    /// A decoder into one buffer. If the buffer does not grow, it stays where it is, and nothing else fills it.
+    pub(crate) fn new(packing: Packing, input: Input, grows: bool) -> Result<Self> {
         match packing {
-            Packing::Xz => Ok((Self::Xz(Box::new(XzReader::new_mem_limit(input, false, XZ_MEMORY))), Vec::new())),
+            Packing::Xz => Ok(Self::Xz(Box::new(XzReader::new_mem_limit(input, false, XZ_MEMORY)))),
             Packing::Zstd => {
                 let mut context = DCtx::try_create().ok_or_else(out_of_memory)?;
                 context.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW)).map_err(zstd_error)?;
                 context.set_parameter(DParameter::StableOutBuffer(!grows)).map_err(zstd_error)?;
-                let mut data = Vec::new();
-                if !grows {
-                    data.try_reserve_exact(Self::ROOM.min(limit)).map_err(|_| out_of_memory())?;
-                }
-                Ok((Self::Zstd(Box::new(Zstd { context, input, next: 1, fixed: !grows })), data))
+                Ok(Self::Zstd(Box::new(Zstd { context, input, next: 1, fixed: !grows })))
             }
         }
     }

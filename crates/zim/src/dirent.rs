@@ -35,17 +35,21 @@ impl Dirent {
     /// Reads the dirent at a position; nothing of it lies at or after `end`.
     pub(crate) fn read(source: &dyn ReadAt, at: u64, end: u64) -> Result<Self> {
         let there = crate::bytes::len(end.saturating_sub(at)).min(MAX_BYTES);
-        let mut length = FIRST_READ.min(there);
+        let mut first = [0; FIRST_READ];
+        let first = first.get_mut(..FIRST_READ.min(there)).unwrap_or_default();
+        let mut longer = Vec::new();
+        let mut bytes: &mut [u8] = first;
         loop {
-            let mut bytes = vec![0; length];
-            source.read_exact_at(&mut bytes, at)?;
-            if let Some(dirent) = Self::parse(&bytes) {
+            source.read_exact_at(bytes, at)?;
+            if let Some(dirent) = Self::parse(bytes) {
                 return Ok(dirent);
             }
-            if length >= there {
+            let length = (bytes.len() * 8).min(there);
+            if length <= bytes.len() {
                 return damaged("a directory entry has no end");
             }
-            length = (length * 8).min(there);
+            longer.resize(length, 0);
+            bytes = &mut longer;
         }
     }
 

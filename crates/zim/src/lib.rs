@@ -52,6 +52,7 @@ mod metadata;
 mod mime;
 mod packed;
 mod read_at;
+mod rooms;
 mod split;
 mod titles;
 mod verify;

@@ -9,6 +9,7 @@ use crate::cluster::Layout;
 use crate::decode::{Decoder, Input, Packing};
 use crate::error::{Error, Result, damaged};
 use crate::read_at::ReadAt;
+use crate::rooms::{ROOM, Rooms};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -26,6 +27,7 @@ pub(crate) struct Packed {
     /// Decoded bytes at most.
     limit: usize,
     decoded: Mutex<Decoded>,
+    rooms: Arc<Rooms>,
 }
 
 #[derive(Default)]
@@ -41,10 +43,16 @@ struct Decoded {
 }
 
 impl Packed {
-    pub(crate) fn new(source: &Arc<dyn ReadAt>, places: Range<u64>, packing: Packing, limit: u64) -> Self {
+    pub(crate) fn new(
+        source: &Arc<dyn ReadAt>,
+        places: Range<u64>,
+        packing: Packing,
+        limit: u64,
+        rooms: &Arc<Rooms>,
+    ) -> Self {
         let end = places.end.min(places.start.saturating_add(limit).saturating_add(SLACK));
-        let (source, decoded) = (Arc::clone(source), Mutex::default());
-        Self { source, start: places.start, end, packing, limit: len(limit), decoded }
+        let (source, decoded, rooms) = (Arc::clone(source), Mutex::default(), Arc::clone(rooms));
+        Self { source, start: places.start, end, packing, limit: len(limit), decoded, rooms }
     }
 
     /// Where a blob lies in the decoded payload, by the table of offsets.
@@ -114,12 +122,14 @@ impl Packed {
                 Some(decoder) => decoder,
                 None => {
                     target = target.max(decoded.data.len().saturating_mul(2)).min(self.limit);
-                    let grows = decoded.grows || wanted > Decoder::ROOM;
+                    let grows = decoded.grows || wanted > ROOM;
                     // Before the next one is taken.
-                    decoded.data = Vec::new();
+                    self.rooms.give(std::mem::take(&mut decoded.data));
                     let input = Input::new(Arc::clone(&self.source), self.start, self.end);
-                    let (decoder, data) = Decoder::new(self.packing, input, self.limit, grows)?;
-                    decoded.data = data;
+                    let decoder = Decoder::new(self.packing, input, grows)?;
+                    if decoder.has_fixed_room() {
+                        decoded.data = self.rooms.take(self.limit)?;
+                    }
                     decoder
                 }
             };
@@ -129,7 +139,7 @@ impl Packed {
             match decoder.fill(&mut decoded.data, target) {
                 Ok(true) => {
                     decoded.ended = true;
-                    decoded.data.shrink_to_fit();
+                    self.fit(&mut decoded.data);
                 }
                 Ok(false) => decoded.decoder = Some(decoder).filter(Decoder::worth_keeping),
                 // What came before the damage is as good as ever.
@@ -140,5 +150,22 @@ impl Packed {
             }
         }
         Ok(())
+    }
+
+    /// Takes no more memory than the data needs, unless that is most of a room.
+    fn fit(&self, data: &mut Vec<u8>) {
+        if data.capacity() != ROOM {
+            data.shrink_to_fit();
+        } else if data.len() < ROOM / 2 {
+            let fitting = data.as_slice().to_vec();
+            self.rooms.give(std::mem::replace(data, fitting));
+        }
+    }
+}
+
+impl Drop for Packed {
+    fn drop(&mut self) {
+        let decoded = self.decoded.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.rooms.give(std::mem::take(&mut decoded.data));
     }
 }

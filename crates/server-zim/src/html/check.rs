@@ -1,7 +1,8 @@
 //! What holds for every page, whatever its bytes are: for fuzzing and for tests.
 
-use super::{Article, Compact, read};
+use super::{Article, Compact, beginning, read};
 use crate::links::Base;
+use crate::search::snippet::{Shape, snippet};
 
 /// Reads a page and looks whether everything that is told of it is where it is said to be.
 ///
@@ -17,6 +18,15 @@ pub fn check(bytes: &[u8]) {
     let how = Compact { table_rows: 1, table_chars: 5, facts: 1, links: false };
     article.compact(0..article.markdown.len(), &how);
     article.compact(article.lead(), &how);
+    for enough in [0, 100, 2000] {
+        places(&beginning(&text, &Base::new("page.html"), enough));
+    }
+    // Whatever is looked for, what is shown of it is short.
+    for query in ["a b", "table", "\u{65e5}\u{672c}"] {
+        let shape = Shape { chars: 50, paragraphs: 2 };
+        let shown = snippet(&article, &glass::Highlighter::of_language(query, "eng"), shape);
+        assert!(shown.chars().count() <= 60 * 5, "a snippet is longer than it may be");
+    }
     for index in 0..article.headings.len() {
         let heading = article.headings.get(index).map_or(0, |h| h.body);
         assert!(article.end_of(index, true) >= heading, "a section ends before it begins");

@@ -113,7 +113,8 @@ pub(super) fn hidden(name: &str, tag: &StartTag<()>) -> Option<Hidden> {
 }
 
 /// The classes of an element.
-pub(super) fn classes(tag: &StartTag<()>) -> Vec<String> {
-    let text = super::attribute(tag, "class").unwrap_or_default();
-    text.split_ascii_whitespace().take(50).map(str::to_owned).collect()
+pub(super) fn classes(tag: &StartTag<()>) -> impl Iterator<Item = &str> {
+    let value = tag.attributes.get(b"class".as_slice()).map(|value| value.as_slice());
+    let text = std::str::from_utf8(value.unwrap_or_default()).unwrap_or_default();
+    text.split_ascii_whitespace().take(50)
 }

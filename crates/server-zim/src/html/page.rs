@@ -1,20 +1,22 @@
-//! The pass over the tokens of a page: what each tag does, and how text is written. What belongs together of the
-//! rest stands in the files below.
+//! The pass over the tokens of a page: what each tag does. `write` is how text is written; what belongs together of
+//! the rest stands in the other files below.
 
 mod blocks;
 mod headings;
+mod insert;
 mod links;
 mod scope;
 mod tables;
+mod write;
 
 use super::furniture::{Hidden, classes, hidden};
 use super::slug::Ids;
 use super::table::Table;
+use super::tokens::tokens;
 use super::{Article, Link, attribute};
 use crate::links::Base;
 use blocks::known_language;
-use html5gum::emitters::default::DefaultEmitter;
-use html5gum::{EndTag, StartTag, Token, Tokenizer};
+use html5gum::{EndTag, StartTag, Token};
 use scope::without_furniture;
 use std::ops::Range;
 
@@ -63,18 +65,16 @@ const BLOCKS: [&str; 27] = [
 /// Something that was to be left out has no end.
 pub(super) struct NeverClosed;
 
-pub(super) fn read(html: &str, base: &Base, leaves_out: bool) -> Result<Article, NeverClosed> {
-    let mut emitter = DefaultEmitter::<()>::default();
-    emitter.naively_switch_states(true);
+pub(super) fn read(html: &str, base: &Base, enough: usize, leaves_out: bool) -> Result<Article, NeverClosed> {
     let mut page = Page { base: base.clone(), leaves_out, ..Page::default() };
-    for token in Tokenizer::new_with_emitter(html, emitter) {
+    for token in tokens(html) {
         match token {
-            Ok(Token::StartTag(tag)) => page.start(&tag),
-            Ok(Token::EndTag(tag)) => page.end(&tag),
-            Ok(Token::String(text)) => page.text(&String::from_utf8_lossy(&text)),
-            Ok(Token::Comment(_) | Token::Doctype(_) | Token::Error(_)) | Err(_) => {}
+            Token::StartTag(tag) => page.start(&tag),
+            Token::EndTag(tag) => page.end(&tag),
+            Token::String(text) => page.text(&String::from_utf8_lossy(&text)),
+            Token::Comment(_) | Token::Doctype(_) | Token::Error(_) => {}
         }
-        if page.out.len() > MAX_BYTES {
+        if page.out.len() > MAX_BYTES || page.has(enough) {
             break;
         }
     }
@@ -203,8 +203,7 @@ impl Page {
     }
 
     fn start(&mut self, tag: &StartTag<()>) {
-        let name = String::from_utf8_lossy(&tag.name).into_owned();
-        let name = name.as_str();
+        let name = std::str::from_utf8(&tag.name).unwrap_or_default();
         if let Some(unseen) = &mut self.unseen {
             // A head has no end tag if the author left it out.
             let ends_head = unseen.name == "head" && name == "body";
@@ -289,13 +288,13 @@ impl Page {
             "area" => self.area(tag),
             "base" => self.move_base(tag),
             "math" => self.math(tag),
-            "img" if classes(tag).iter().any(|class| class.starts_with("tex") || class.starts_with("latex")) => {
+            "img" if classes(tag).any(|class| class.starts_with("tex") || class.starts_with("latex")) => {
                 self.formula(attribute(tag, "alt"));
             }
             "option" => self.block(1),
             name if BLOCKS.contains(&name) => {
                 if name == "div"
-                    && let Some(language) = classes(tag).iter().find_map(|c| c.strip_prefix("highlight-"))
+                    && let Some(language) = classes(tag).find_map(|c| c.strip_prefix("highlight-"))
                 {
                     self.language = known_language(language);
                 }
@@ -306,8 +305,7 @@ impl Page {
     }
 
     fn end(&mut self, tag: &EndTag<()>) {
-        let name = String::from_utf8_lossy(&tag.name).into_owned();
-        let name = name.as_str();
+        let name = std::str::from_utf8(&tag.name).unwrap_or_default();
         if let Some(unseen) = &mut self.unseen {
             if unseen.name == name {
                 match unseen.depth.checked_sub(1) {
@@ -346,202 +344,5 @@ impl Page {
             _ => {}
         }
         self.close_scope(name);
-    }
-
-    fn text(&mut self, text: &str) {
-        if self.unseen.is_some() {
-            return;
-        }
-        if self.pre > 0 {
-            self.flush(false);
-            for (i, line) in text.split('\n').enumerate() {
-                if i > 0 {
-                    self.newline();
-                }
-                self.out.push_str(line.trim_end_matches('\r'));
-            }
-            return;
-        }
-        let mut words = text.split([' ', '\t', '\n', '\r', '\u{c}']);
-        if let Some(first) = words.next() {
-            self.word(first);
-        }
-        for word in words {
-            self.space = true;
-            self.word(word);
-        }
-    }
-
-    fn word(&mut self, word: &str) {
-        if word.is_empty() {
-            return;
-        }
-        let spaced = self.space || self.breaks > 0;
-        for noted in
-            [self.link.as_mut().map(|l| &mut l.text), self.heading.as_mut().map(|h| &mut h.text)].into_iter().flatten()
-        {
-            if noted.len() < MAX_TEXT {
-                if spaced && !noted.is_empty() {
-                    noted.push(' ');
-                }
-                noted.push_str(word);
-            }
-        }
-        self.flush(false);
-        if self.raised {
-            self.raised = false;
-            let is_power = word.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '−' | '+'));
-            if is_power && self.out.ends_with(|c: char| c.is_alphanumeric() || c == ')') {
-                self.out.push('^');
-            }
-        }
-        if self.is_in_grid() {
-            // A bar would end the cell.
-            for (i, piece) in word.split('|').enumerate() {
-                self.out.push_str(if i > 0 { "\\|" } else { "" });
-                self.out.push_str(piece);
-            }
-        } else {
-            self.out.push_str(word);
-        }
-    }
-
-    /// Puts markup before text that stands there already; what is noted of that text moves with it.
-    fn insert(&mut self, at: usize, markup: &str) {
-        if self.out.get(at..).is_none() {
-            return;
-        }
-        self.out.insert_str(at, markup);
-        let by = markup.len();
-        let shift = |place: &mut usize| {
-            let moves = *place > at;
-            *place += if moves { by } else { 0 };
-            moves
-        };
-        // What begins at this place stands behind the markup now.
-        let push = |place: &mut usize| *place += if *place >= at { by } else { 0 };
-        // From the end on: what stands before it has not moved.
-        for heading in self.article.headings.iter_mut().rev() {
-            push(&mut heading.at);
-            if !shift(&mut heading.body) {
-                break;
-            }
-        }
-        for link in self.article.links.iter_mut().rev() {
-            shift(&mut link.open);
-            push(&mut link.close.start);
-            if !shift(&mut link.close.end) {
-                break;
-            }
-        }
-        for media in self.article.media.iter_mut().rev() {
-            if !shift(&mut media.at) {
-                break;
-            }
-        }
-        for fold in self.article.folds.iter_mut().rev() {
-            push(&mut fold.range.start);
-            if !shift(&mut fold.range.end) {
-                break;
-            }
-        }
-        for table in self.tables.iter_mut().rev() {
-            table.begin.as_mut().map(shift);
-            shift(&mut table.row);
-            for (_, place) in &mut table.places {
-                shift(&mut place.start);
-                shift(&mut place.end);
-            }
-        }
-        self.marks.iter_mut().for_each(|(_, place)| {
-            shift(place);
-        });
-        self.pending.clear();
-        if let Some(heading) = &mut self.heading {
-            shift(&mut heading.at);
-            shift(&mut heading.before);
-        }
-        self.link.as_mut().map(|link| shift(&mut link.begin));
-        self.scope.as_mut().map(|scope| shift(&mut scope.begin));
-        for (_, scope) in self.scopes.iter_mut().rev() {
-            shift(&mut scope.start);
-            if !shift(&mut scope.end) {
-                break;
-            }
-        }
-        shift(&mut self.fresh);
-    }
-
-    /// Markup: no bar in it is changed.
-    fn raw(&mut self, markup: &str) {
-        self.flush(false);
-        self.out.push_str(markup);
-    }
-
-    /// Writes what is due before text.
-    fn flush(&mut self, is_item: bool) {
-        if self.breaks > 0 && !self.out.is_empty() {
-            for _ in 0..self.breaks {
-                self.newline();
-            }
-            self.indent(is_item);
-        } else if std::mem::take(&mut self.joint) {
-            if self.out.len() > self.fresh {
-                let end = self.out.trim_end_matches([' ', ';']).len().max(self.fresh);
-                self.out.truncate(end);
-                self.out.push_str(if self.out.len() > self.fresh { "; " } else { "" });
-            }
-        } else if self.space && self.wants_space() {
-            self.out.push(' ');
-        } else if self.out.is_empty() {
-            for _ in 0..self.quotes.min(MAX_DEPTH) {
-                self.out.push_str("> ");
-            }
-            self.indent(is_item);
-        }
-        self.breaks = 0;
-        self.space = false;
-        self.joint = false;
-    }
-
-    /// No space follows another one, or the mark that opens emphasis.
-    fn wants_space(&self) -> bool {
-        let after_mark = self.marks.last().is_some_and(|(_, at)| *at == self.out.len());
-        let after_bracket = self.link.as_ref().is_some_and(|link| link.has_mark && link.begin == self.out.len());
-        !(self.out.is_empty() || self.out.ends_with([' ', '\n']) || after_mark || after_bracket)
-    }
-
-    fn newline(&mut self) {
-        let end = if self.pre > 0 { self.out.len() } else { self.out.trim_end_matches(' ').len() };
-        self.out.truncate(end);
-        self.out.push('\n');
-        for _ in 0..self.quotes.min(MAX_DEPTH) {
-            self.out.push_str("> ");
-        }
-        if self.pre > 0 {
-            self.indent(false);
-        }
-    }
-
-    /// What goes on within an item stands under its text.
-    fn indent(&mut self, is_item: bool) {
-        let depth = self.lists.len().saturating_sub(usize::from(is_item));
-        for _ in 0..depth.min(MAX_DEPTH) {
-            self.out.push_str("  ");
-        }
-    }
-
-    /// Ends the line, if there is one; within a cell or a heading, that is a space.
-    fn block(&mut self, breaks: usize) {
-        if self.heading.is_some() {
-            self.space = true;
-        } else if self.is_in_cell() {
-            let has_facts = self.tables.get(self.layouts).is_some_and(|table| table.facts.is_some());
-            self.joint |= has_facts;
-            self.space = true;
-        } else if self.pre == 0 && self.out.len() > self.fresh {
-            let breaks = if self.lists.is_empty() { breaks } else { 1 };
-            self.breaks = self.breaks.max(breaks);
-        }
     }
 }

@@ -7,6 +7,7 @@ use crate::index::Volume;
 use crate::search::snippet::{Shape, snippet};
 use crate::search::{entry_of, names_any, words};
 use crate::work::Work;
+use glass::Highlighter;
 use schemars::JsonSchema;
 use serde::Serialize;
 use zim::Entry;
@@ -15,6 +16,8 @@ use zim::Entry;
 const FILTERED: usize = 10_000;
 /// Characters of a page of results.
 const MAX_CHARS: usize = 200_000;
+/// Rows that are made before it is looked whether there is room and time for more.
+const TOGETHER: usize = 10;
 
 /// A page that was found.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -96,28 +99,36 @@ pub(crate) fn search(work: &Work, book: &Book, wanted: &Wanted<'_>) -> Result<Fo
         };
         found
     };
-    let words = words(wanted.query);
+    let (words, highlighter) = (words(wanted.query), volume.highlighter(wanted.query));
     let mut found = Found { total, ..Found::default() };
     let mut chars = 0;
     let mut taken = 0;
     let mut named = false;
-    for (entry, weight) in &hits {
-        if !found.rows.is_empty() && (chars >= MAX_CHARS || work.is_late()) {
-            found.cut = true;
-            break;
+    'rows: for some in hits.chunks(TOGETHER) {
+        let is_first = taken == 0;
+        let made = work.each(some, |(entry, weight)| {
+            if work.is_late() && !is_first {
+                return None;
+            }
+            // A hit that leads nowhere is passed over, and counts for the paging.
+            let row = entry.as_ref().map(|entry| row(work, book, &volume, entry, *weight, &highlighter, wanted.shape));
+            Some(row.transpose())
+        });
+        for ((entry, _), row) in some.iter().zip(made) {
+            let Some(row) = row.filter(|_| found.rows.is_empty() || chars < MAX_CHARS) else {
+                found.cut = true;
+                break 'rows;
+            };
+            taken += 1;
+            let (Some(entry), Some(mut row)) = (entry, row?) else { continue };
+            if !wanted.filter.is_empty() {
+                row.namespace = Some(char::from(entry.namespace()).to_string());
+                row.content_type = Some(entry.mime_type().unwrap_or_default().to_owned());
+            }
+            chars += row.snippet.len() + row.path.len() + row.title.len() + 60;
+            named |= names_any(&volume, entry, &words);
+            found.rows.push(row);
         }
-        work.check()?;
-        taken += 1;
-        // A hit that leads nowhere is passed over, and counts for the paging.
-        let Some(entry) = entry else { continue };
-        let mut row = row(work, book, &volume, entry, *weight, &words, wanted.shape)?;
-        if !wanted.filter.is_empty() {
-            row.namespace = Some(char::from(entry.namespace()).to_string());
-            row.content_type = Some(entry.mime_type().unwrap_or_default().to_owned());
-        }
-        chars += row.snippet.len() + row.path.len() + row.title.len() + 60;
-        named |= names_any(&volume, entry, &words);
-        found.rows.push(row);
     }
     let end = wanted.offset + taken;
     found.next = (taken > 0 && end < total).then_some(end);
@@ -174,14 +185,15 @@ pub(crate) fn row(
     volume: &Volume,
     entry: &Entry<'_>,
     weight: f64,
-    words: &[String],
+    highlighter: &Highlighter<'_>,
     shape: Shape,
 ) -> Result<Row, Fault> {
+    work.check()?;
     let mime = entry.mime_type().unwrap_or_default();
     // A page that cannot be read is still a hit.
     let snippet = if is_html(mime) || is_text(mime) {
         match work.article(book, volume, entry) {
-            Ok(Some(article)) => snippet(&article, words, shape),
+            Ok(Some(article)) => snippet(&article, highlighter, shape),
             Ok(None) => String::new(),
             Err(fault) if fault.operation() == "timeout" => return Err(fault),
             Err(_) => "(Unreadable)".to_owned(),

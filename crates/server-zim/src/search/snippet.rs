@@ -1,7 +1,11 @@
-//! Snippets: the paragraph in which the words of a query stand, with the words in bold.
+//! Snippets: the paragraph that says most about a query and what follows it, with the words of the query in bold.
+//!
+//! What the words of a query are, in all of their forms, says glass ([`Highlighter`]), which knows the archive's
+//! language and how rare each word is in it. The window is not glass's: clients of openzim-mcp expect whole paragraphs
+//! of Markdown without links and headings, so glass cuts only what is too long.
 
 use crate::html::{Article, without_links};
-use crate::text::shortened;
+use glass::{Highlighter, Occurrence};
 use std::ops::Range;
 
 /// How a snippet is made.
@@ -11,38 +15,19 @@ pub(crate) struct Shape {
     pub(crate) paragraphs: usize,
 }
 
-/// Words that are made bold at most.
-const BOLD: usize = 5;
 /// Bytes of an article that are looked through.
 const LOOKED: usize = 400_000;
+/// Bytes that are looked through at once: the words often stand near the beginning.
+const AT_ONCE: usize = 8_000;
 
-/// The first paragraphs that have a word of the query; those the text begins with, if none has.
-pub(crate) fn snippet(article: &Article, words: &[String], shape: Shape) -> String {
-    let wanted: Vec<Wanted> = words.iter().map(|word| Wanted::new(word)).collect();
+/// The paragraph in which most of the query stands, by what its words are worth, and those behind it; the first ones
+/// if it stands in none.
+pub(crate) fn snippet(article: &Article, words: &Highlighter<'_>, shape: Shape) -> String {
     let body = article.headings.first().filter(|h| h.level == 1 && h.at == 0).map_or(0, |h| h.body);
-    let mut best: Option<(usize, Range<usize>)> = None;
-    let mut paragraphs = paragraphs(article, body);
-    let first = paragraphs.clone().next();
-    let mut seen = 0;
-    // The one with most of the words; of those, the first.
-    for paragraph in &mut paragraphs {
-        seen += paragraph.len();
-        if seen > LOOKED {
-            break;
-        }
-        let found = wanted.iter().filter(|word| word.is_in(article.slice(paragraph.clone()))).count();
-        if found > best.as_ref().map_or(0, |(most, _)| *most) {
-            let is_all = found == wanted.len();
-            best = Some((found, paragraph));
-            if is_all {
-                break;
-            }
-        }
-    }
-    let Some(start) = best.map(|(_, range)| range).or(first) else { return String::new() };
+    let Some(first) = paragraphs(article, body).next() else { return String::new() };
+    let start = best(article, first.start, words).unwrap_or(first.start);
     let mut text = String::new();
-    let from = start.start;
-    for paragraph in self::paragraphs(article, from).take(shape.paragraphs) {
+    for paragraph in paragraphs(article, start).take(shape.paragraphs) {
         if !text.is_empty() {
             text.push_str("\n\n");
         }
@@ -51,32 +36,54 @@ pub(crate) fn snippet(article: &Article, words: &[String], shape: Shape) -> Stri
             break;
         }
     }
-    let text = around(&text, &wanted, shape.chars);
-    bold(&text, &wanted)
+    if text.chars().nth(shape.chars).is_none() {
+        return bold(&text, &words.find(&text));
+    }
+    let cut = words.snippet(&text, shape.chars);
+    let (before, behind) = (if cut.has_more_before { "…" } else { "" }, if cut.has_more_behind { "…" } else { "" });
+    format!("{before}{}{behind}", bold(&cut.text, &words.find(&cut.text)))
 }
 
-/// The part of a long text that has the first of the words in it.
-fn around(text: &str, wanted: &[Wanted], chars: usize) -> String {
-    if text.chars().count() <= chars {
-        return text.to_owned();
+/// Where the best paragraph begins, if one has a word of the query.
+fn best(article: &Article, from: usize, words: &Highlighter<'_>) -> Option<usize> {
+    let mut best: Option<(f64, usize)> = None;
+    let mut paragraphs = paragraphs(article, from).take_while(|range| range.start < from + LOOKED).peekable();
+    let mut links = article.links.iter().map(|link| &link.close).peekable();
+    while let Some(first) = paragraphs.peek() {
+        let start = first.start;
+        let mut some = Vec::new();
+        while let Some(next) = paragraphs.next_if(|next| next.start < start + AT_ONCE) {
+            some.push(next);
+        }
+        let end = some.last().map_or(start, |last| last.end);
+        let mut found =
+            words.find(article.slice(start..end)).into_iter().map(|one| (start + one.place.start, one.term));
+        let mut next = found.next();
+        for paragraph in some {
+            let mut terms: Vec<usize> = Vec::new();
+            while let Some((at, term)) = next.filter(|(at, _)| *at < paragraph.end) {
+                while links.next_if(|close| close.end <= at).is_some() {}
+                // What stands in the target of a link is not read.
+                let is_read = !links.peek().is_some_and(|close| close.contains(&at));
+                if at >= paragraph.start && is_read && !terms.contains(&term) {
+                    terms.push(term);
+                }
+                next = found.next();
+            }
+            let worth: f64 = terms.iter().map(|term| words.worth(*term)).sum();
+            if worth > best.map_or(0.0, |(most, _)| most * (1.0 + 1e-9)) {
+                best = Some((worth, paragraph.start));
+                if terms.len() == words.terms() {
+                    return Some(paragraph.start);
+                }
+            }
+        }
     }
-    let first =
-        tokens(text).find(|range| wanted.iter().any(|word| word.is(text.get(range.clone()).unwrap_or_default())));
-    let at = first.map_or(0, |range| range.start);
-    // A quarter of the room for what stands before it.
-    let before: usize = text.get(..at).unwrap_or_default().chars().rev().take(chars / 4).map(char::len_utf8).sum();
-    let mut start = at - before;
-    if start > 0
-        && let Some(space) = text.get(start..at).and_then(|lead| lead.find(char::is_whitespace))
-    {
-        start += space + 1;
-    }
-    let shown = shortened(text.get(start..).unwrap_or_default(), chars);
-    if start > 0 { format!("…{shown}") } else { shown }
+    best.map(|(_, start)| start)
 }
 
 /// The paragraphs of an article from a place on, without headings.
-fn paragraphs(article: &Article, from: usize) -> impl Iterator<Item = Range<usize>> + Clone + '_ {
+fn paragraphs(article: &Article, from: usize) -> impl Iterator<Item = Range<usize>> + '_ {
     let text = article.markdown.as_str();
     let mut at = from;
     std::iter::from_fn(move || {
@@ -93,84 +100,20 @@ fn paragraphs(article: &Article, from: usize) -> impl Iterator<Item = Range<usiz
     })
 }
 
-/// A word as it is looked for: without accents, and in other forms.
-struct Wanted {
-    whole: String,
-    stem: String,
-}
-
-impl Wanted {
-    fn new(word: &str) -> Self {
-        let whole = plain(word);
-        let letters = whole.chars().count();
-        // Two thirds of a word are its stem in most languages, and never less than four letters.
-        let stem = whole.chars().take((letters * 2).div_ceil(3).max(4).min(letters)).collect();
-        Self { whole, stem }
-    }
-
-    fn is(&self, token: &str) -> bool {
-        let token = plain(token);
-        if token == self.whole {
-            return true;
-        }
-        let (ours, theirs) = (self.whole.chars().count(), token.chars().count());
-        ours >= 4 && token.starts_with(&self.stem) && theirs <= ours + 4
-    }
-
-    fn is_in(&self, text: &str) -> bool {
-        // What is no letter of ours has no words to be cut into.
-        if self.whole.chars().any(|c| c >= '\u{2e80}') {
-            return plain(text).contains(&self.whole);
-        }
-        tokens(text).any(|range| self.is(text.get(range).unwrap_or_default()))
-    }
-}
-
-fn plain(text: &str) -> String {
-    glass::normalise(text).into_owned()
-}
-
-/// Accents that stand by themselves.
-const fn is_combining_mark(c: char) -> bool {
-    matches!(c, '\u{300}'..='\u{36f}')
-}
-
-fn tokens(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
-    let mut letters = text.char_indices().peekable();
-    std::iter::from_fn(move || {
-        while letters.next_if(|(_, c)| !c.is_alphanumeric()).is_some() {}
-        let (start, _) = *letters.peek()?;
-        let mut end = start;
-        while let Some((at, c)) = letters.next_if(|(_, c)| c.is_alphanumeric() || is_combining_mark(*c)) {
-            end = at + c.len_utf8();
-        }
-        Some(start..end)
-    })
-}
-
-/// The first of each word in bold, outside of code.
-fn bold(text: &str, wanted: &[Wanted]) -> String {
-    let mut out = String::new();
-    let mut at = 0;
-    let mut left: Vec<&Wanted> = wanted.iter().take(BOLD).collect();
-    for range in tokens(text) {
-        let token = text.get(range.clone()).unwrap_or_default();
-        let before = text.get(..range.start).unwrap_or_default();
-        let after = text.get(range.end..).unwrap_or_default();
-        let is_marked = before.ends_with(['*', '`', '_', '/']) || after.starts_with(['*', '`', '_', '/']);
-        let Some(place) = left.iter().position(|word| word.is(token)).filter(|_| !is_marked) else { continue };
-        if before.matches('`').count() % 2 == 1 {
-            continue;
-        }
-        left.remove(place);
-        out.push_str(text.get(at..range.start).unwrap_or_default());
-        out.push_str("**");
-        out.push_str(token);
-        out.push_str("**");
-        at = range.end;
-        if left.is_empty() {
-            break;
-        }
+/// What was found in bold, outside of code and of what has a mark already.
+fn bold(text: &str, found: &[Occurrence]) -> String {
+    const MARKS: [char; 4] = ['*', '`', '_', '/'];
+    let mut out = String::with_capacity(text.len() + 4 * found.len());
+    let (mut at, mut is_code) = (0, false);
+    for Range { start, end } in found.iter().map(|one| one.place.clone()) {
+        let between = text.get(at..start).unwrap_or_default();
+        is_code ^= between.matches('`').count() % 2 == 1;
+        out.push_str(between);
+        let word = text.get(start..end).unwrap_or_default();
+        let is_marked = out.ends_with(MARKS) || text.get(end..).is_some_and(|rest| rest.starts_with(MARKS));
+        let mark = if is_code || is_marked { "" } else { "**" };
+        out.extend([mark, word, mark]);
+        at = end;
     }
     out.push_str(text.get(at..).unwrap_or_default());
     out
@@ -184,19 +127,33 @@ mod tests {
 
     fn shown(html: &str, query: &str, chars: usize) -> String {
         let article = html::read(html, &Base::default());
-        snippet(&article, &crate::search::words(query), Shape { chars, paragraphs: 2 })
+        snippet(&article, &Highlighter::of_language(query, "eng"), Shape { chars, paragraphs: 2 })
     }
 
     #[test]
     fn a_snippet_is_the_paragraph_that_has_the_words_in_any_form() {
         let page = "<h1>Sport</h1><p>Nothing here.</p><p>She <a href=x>runs</a> and is running.</p><p>Then rest.</p><p>Last.</p>";
-        assert_eq!(shown(page, "running", 500), "She runs and is **running**.\n\nThen rest.");
+        assert_eq!(shown(page, "running", 500), "She **runs** and is **running**.\n\nThen rest.");
         assert_eq!(shown(page, "zebra", 500), "Nothing here.\n\nShe runs and is running.");
         assert_eq!(
             shown("<p>Le café est fermé. <code>cafe()</code></p>", "CAFE", 500),
             "Le **café** est fermé. `cafe()`"
         );
-        assert_eq!(shown("<p>東京は日本の首都です", "日本", 500), "東京は日本の首都です");
+        assert_eq!(shown("<p>東京は日本の首都です</p>", "日本", 500), "東京は**日本**の首都です");
+    }
+
+    #[test]
+    fn the_paragraph_with_most_of_the_words_wins_wherever_it_stands() {
+        let filler = "<p>Some other words that say nothing.</p>".repeat(600);
+        let page = format!("<p>A cat.</p><p>A cat, a cat.</p>{filler}<p>The dog met the cats.</p>{filler}");
+        assert!(shown(&page, "cat dog", 500).starts_with("The **dog** met the **cats**."));
+        assert!(shown(&page, "cat", 500).starts_with("A **cat**.\n\nA **cat**, a **cat**."));
+    }
+
+    #[test]
+    fn what_stands_in_the_target_of_a_link_is_not_read() {
+        let page = "<p>See <a href=\"needle.html\">there</a>.</p><p>A needle.</p>";
+        assert_eq!(shown(page, "needle", 500), "A **needle**.");
     }
 
     #[test]

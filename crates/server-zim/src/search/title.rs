@@ -15,7 +15,7 @@ use crate::work::Work;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::HashSet;
-use zim::{Entry, TitleKind};
+use zim::{Entry, TitleKind, Titles};
 
 /// Rows that one search gives over all pages.
 const MAX_ROWS: usize = 1000;
@@ -128,11 +128,7 @@ impl Found {
         until: usize,
         seen: &mut HashSet<u32>,
     ) -> Result<(), Fault> {
-        let titles = match volume.titles() {
-            Ok(titles) => titles,
-            Err(zim::Error::NoTitles) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
+        let Some(titles) = titles_of(volume)? else { return Ok(()) };
         let namespace = volume.content_namespace();
         for spelling in spellings(query) {
             if let Some(entry) = titles.find(namespace, &spelling)? {
@@ -172,11 +168,7 @@ impl Found {
         until: usize,
         seen: &mut HashSet<u32>,
     ) -> Result<(), Fault> {
-        let titles = match volume.titles() {
-            Ok(titles) => titles,
-            Err(zim::Error::NoTitles) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
+        let Some(titles) = titles_of(volume)? else { return Ok(()) };
         let lower = query.to_lowercase();
         let all = titles.prefixed(volume.content_namespace(), "")?;
         let last = all.end.min(all.start.saturating_add(MAX_TITLES));
@@ -205,9 +197,9 @@ impl Found {
         score: f64,
         seen: &mut HashSet<u32>,
     ) -> Result<(), Fault> {
-        /// Titles that are compared.
+        /// Titles that are compared, of each beginning.
         const COMPARED: u32 = 30_000;
-        let Ok(titles) = volume.titles() else { return Ok(()) };
+        let Some(titles) = titles_of(volume)? else { return Ok(()) };
         let namespace = volume.content_namespace();
         let wanted = query.to_lowercase();
         let letters = wanted.chars().count();
@@ -250,6 +242,15 @@ impl Found {
     /// The best first.
     pub(crate) fn sort(&mut self) {
         self.rows.sort_by(|a, b| b.score.total_cmp(&a.score));
+    }
+}
+
+/// The listing of titles, if there is one.
+fn titles_of(volume: &Volume) -> Result<Option<Titles<'_>>, Fault> {
+    match volume.titles() {
+        Ok(titles) => Ok(Some(titles)),
+        Err(zim::Error::NoTitles) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -174,7 +174,7 @@ pub(crate) fn links(work: &Work, given: &Links) -> Result<Page, Fault> {
         }
         (from, rows) = (position.o, position.l.clamp(1, most));
     }
-    let found = retrieve::find(&archive, path)?.ok_or_else(|| retrieve::not_found(&archive, path))?;
+    let found = retrieve::find(work, &archive, path)?.ok_or_else(|| retrieve::not_found(&archive, path))?;
     let entry = found.entry.resolve()?;
     let resolved = public_path(&archive, &entry);
     let mut page = Page {

@@ -42,7 +42,7 @@ impl Page {
             self.flush(false);
             self.fence = self.out.len();
             self.out.push_str("```");
-            let named = classes(tag).iter().find_map(|class| {
+            let named = classes(tag).find_map(|class| {
                 known_language(class.strip_prefix("lang-").or_else(|| class.strip_prefix("language-"))?)
             });
             if let Some(language) = named.or_else(|| self.language.take()) {
@@ -78,7 +78,6 @@ impl Page {
     pub(super) fn name_language(&mut self, tag: &StartTag<()>) {
         let is_fresh = self.out.get(self.fence..).is_some_and(|text| text.trim_end_matches(['\n', '>', ' ']) == "```");
         let named = classes(tag)
-            .iter()
             .find_map(|class| known_language(class.strip_prefix("lang-").or_else(|| class.strip_prefix("language-"))?));
         if let (true, Some(language)) = (is_fresh, named) {
             self.insert(self.fence + 3, &language);

@@ -59,7 +59,7 @@ impl Page {
         let source = match name {
             "a" | "span" => "anchor",
             "section" => "section",
-            "div" if classes(tag).iter().any(|class| class == "section") => "section",
+            "div" if classes(tag).any(|class| class == "section") => "section",
             _ => return,
         };
         let id = attribute(tag, "id").or_else(|| (name == "a").then(|| attribute(tag, "name")).flatten());

@@ -6,11 +6,20 @@ use crate::html::{Article, attribute};
 use html5gum::StartTag;
 use std::ops::Range;
 
+/// How many times as much text is read where no content begins: that of menus may stand before it.
+const BEFORE: usize = 8;
+
 impl Page {
+    /// Whether so many bytes of content are there.
+    pub(super) fn has(&self, enough: usize) -> bool {
+        match &self.scope {
+            Some(scope) if scope.is_main => self.out.len().saturating_sub(scope.begin) >= enough,
+            _ => self.out.len() >= enough.saturating_mul(BEFORE),
+        }
+    }
+
     pub(super) fn open_scope(&mut self, name: &str, tag: &StartTag<()>) {
-        if classes(tag)
-            .iter()
-            .any(|class| class == "disambigbox" || class == "mw-disambig-page" || class == "dmbox-disambig")
+        if classes(tag).any(|class| class == "disambigbox" || class == "mw-disambig-page" || class == "dmbox-disambig")
         {
             self.article.is_disambiguation = true;
         }

@@ -22,7 +22,7 @@ impl Page {
         if self.tables.len() >= MAX_OPEN {
             return;
         }
-        let is_box = classes(tag).iter().any(|class| class.starts_with("infobox") || class == "vcard");
+        let is_box = classes(tag).any(|class| class.starts_with("infobox") || class == "vcard");
         let facts = (is_box && !self.is_in_grid()).then(Facts::default);
         let is_layout = attribute(tag, "role").is_some_and(|role| role == "presentation" || role == "none");
         if is_layout && !self.is_in_grid() {
@@ -70,7 +70,7 @@ impl Page {
         }
         self.breaks = self.breaks.max(if self.is_in_grid() { 1 } else { 2 });
         if let Some(facts) = self.tables.last_mut().and_then(|table| table.facts.as_mut()) {
-            facts.begins(classes(tag).iter().any(|class| class == "mergedtoprow"));
+            facts.begins(classes(tag).any(|class| class == "mergedtoprow"));
         }
     }
 

@@ -1,0 +1,129 @@
+//! Searches in several archives at once, with indexes that libzim made (`crates/glass/tests/data`).
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
+
+mod common;
+
+use common::{folder, quick, tool};
+use serde_json::{Value, json};
+use server_zim::server;
+use std::collections::HashMap;
+use zim::writer::Writer;
+
+const WHOLE: &[u8] = include_bytes!("../../glass/tests/data/whole.glass");
+const HALVES: [&[u8]; 2] =
+    [include_bytes!("../../glass/tests/data/half-1.glass"), include_bytes!("../../glass/tests/data/half-2.glass")];
+const FRENCH: &[u8] = include_bytes!("../../glass/tests/data/french.glass");
+
+/// An archive with these pages and this index.
+fn indexed(index: &[u8], pages: impl IntoIterator<Item = String>) -> Vec<u8> {
+    let page = |writer: Writer, path: String| writer.page(&path, &path, "<p>All about a river, and rivers.</p>");
+    let writer = pages.into_iter().fold(Writer::new(), page);
+    writer.item((b'X', "fulltext/xapian"), "", "application/octet-stream+xapian", index).build()
+}
+
+fn numbered(pages: impl Iterator<Item = usize>) -> impl Iterator<Item = String> {
+    pages.map(|n| format!("page/{n:02}"))
+}
+
+fn halves() -> [(&'static str, Vec<u8>); 2] {
+    let half = |n: usize| indexed(HALVES[n], numbered((n..40).step_by(2)));
+    [("half-1.zim", half(0)), ("half-2.zim", half(1))]
+}
+
+/// Scores with paths. Equal scores have no order of their own.
+fn ranked(page: &Value) -> Vec<(i64, String)> {
+    let row =
+        |row: &Value| ((row["score"].as_f64().unwrap() * 1e4).round() as i64, row["path"].as_str().unwrap().to_owned());
+    let mut rows: Vec<_> = page["results"].as_array().unwrap().iter().map(row).collect();
+    assert!(rows.is_sorted_by(|a, b| a.0 >= b.0), "the best first: {rows:?}");
+    rows.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    rows
+}
+
+#[tokio::test]
+async fn two_halves_of_a_library_rank_as_the_whole() {
+    let whole = folder(&[("whole.zim", indexed(WHOLE, numbered(0..40)))]);
+    let whole = server(quick(&whole));
+    let parts = folder(&halves());
+    let parts = server(quick(&parts));
+    for query in ["river", "bridge water", "lanterns winter forest"] {
+        let one = tool(&whole, "zim_search", json!({"query": query, "limit": 50})).await;
+        let two = tool(&parts, "zim_search", json!({"query": query, "cross_file": true, "limit": 50})).await;
+        assert_eq!(one["total"], two["total"], "{query}");
+        assert!(one["total"].as_u64().unwrap() > 5 && two["page_info"].get("total_is_lower_bound").is_none());
+        assert_eq!(ranked(&one), ranked(&two), "{query}");
+        let each: u64 = two["files"].as_array().unwrap().iter().map(|file| file["total"].as_u64().unwrap()).sum();
+        assert_eq!(two["total"], each);
+        assert!(two["results"][0]["snippet"].as_str().unwrap().contains("river"));
+    }
+}
+
+#[tokio::test]
+async fn pages_of_a_joint_search_have_no_row_twice_and_no_archive_too_often() {
+    let [first, second] = halves();
+    let folder = folder(&[first, second, ("whole.zim", indexed(WHOLE, numbered(0..40)))]);
+    let server = server(quick(&folder));
+    for per_file in [1, 4, 11] {
+        let mut arguments = json!({"query": "river", "cross_file": true, "limit": per_file});
+        let (mut seen, mut count) = (HashMap::<(String, String), u32>::new(), 0);
+        let mut scores = Vec::new();
+        loop {
+            let page = tool(&server, "zim_search", arguments).await;
+            for row in page["results"].as_array().unwrap() {
+                let text = |name: &str| row[name].as_str().unwrap().to_owned();
+                *seen.entry((text("zim_file"), text("path"))).or_default() += 1;
+                scores.push(row["score"].as_f64().unwrap());
+                count += 1;
+            }
+            let Some(cursor) = page["next_cursor"].as_str() else { break };
+            arguments = json!({"query": "river", "cross_file": true, "cursor": cursor});
+        }
+        assert_eq!((count, seen.len()), (3 * per_file, 3 * per_file));
+        assert!(scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
+        let of = |name: &str| seen.keys().filter(|(file, _)| file == name).count();
+        assert_eq!((of("half-1.zim"), of("half-2.zim"), of("whole.zim")), (per_file, per_file, per_file));
+    }
+}
+
+#[tokio::test]
+async fn each_archive_reads_the_query_in_its_own_language() {
+    let french = indexed(FRENCH, ["page/fr1".to_owned(), "page/fr2".to_owned()]);
+    let folder = folder(&[("english.zim", indexed(WHOLE, numbered(0..40))), ("french.zim", french)]);
+    let server = server(quick(&folder));
+    let found = tool(&server, "zim_search", json!({"query": "ancienne rivière", "cross_file": true})).await;
+    assert_eq!((&found["total"], &found["files_with_hits"]), (&json!(2), &json!(1)));
+    assert!(found["results"].as_array().unwrap().iter().all(|row| row["zim_file"] == "french.zim"));
+}
+
+#[tokio::test]
+async fn an_archive_that_fails_hides_no_other_and_is_named() {
+    let [sound, _] = halves();
+    let mut broken = HALVES[1].to_vec();
+    broken[2048..].fill(0xff);
+    let folder = folder(&[
+        sound,
+        ("broken.zim", indexed(&broken, numbered(0..40))),
+        ("damaged.zim", b"ZIM no more".repeat(20)),
+        ("plain.zim", Writer::new().page("page/00", "River", "<p>A river</p>").build()),
+    ]);
+    let server = server(quick(&folder));
+    let found = tool(&server, "zim_search", json!({"query": "river", "cross_file": true})).await;
+    let file = |name: &str| {
+        let files = found["files"].as_array().unwrap();
+        files.iter().find(|file| file["name"] == name).unwrap_or_else(|| panic!("{name}: {found}")).clone()
+    };
+    assert_eq!((&file("half-1.zim")["has_hits"], &file("half-1.zim")["error"]), (&json!(true), &json!(false)));
+    assert_eq!(file("broken.zim")["error_operation"], "index_damaged");
+    assert_eq!(
+        (&file("plain.zim")["error_operation"], &file("plain.zim")["error"]),
+        (&json!("no_xapian_index"), &json!(false))
+    );
+    assert!(found["results"].as_array().unwrap().iter().all(|row| row["zim_file"] == "half-1.zim"));
+    assert!(!found["results"].as_array().unwrap().is_empty());
+    // All fail: each is named, and nothing is found.
+    let only = common::folder(&[("broken.zim", indexed(&broken, numbered(0..40)))]);
+    let server = server_zim::server(quick(&only));
+    let found = tool(&server, "zim_search", json!({"query": "river", "cross_file": true})).await;
+    assert_eq!((&found["files_failed"], &found["total"]), (&json!(1), &json!(0)));
+}
