@@ -71,6 +71,7 @@ async fn every_kind_of_question_has_an_answer() {
         ("tell me about Mercury", "tell_me_about", "Several pages are called \"Mercury\""),
         ("tell me about Earth, Wind and Fire", "tell_me_about", "A band"),
         ("tell me about zzqqxx", "tell_me_about", "No results"),
+        ("How do I sort zzqqxx?", "tell_me_about", "No results for \"sort zzqqxx\""),
     ] {
         let text = query(&server, question).await;
         assert!(text.contains(&format!("<!-- intent={intent} cert=")), "{question}: {text}");

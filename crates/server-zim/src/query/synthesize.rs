@@ -156,6 +156,7 @@ pub(crate) fn synthesize(work: &Work, query: &str, archive: Option<&str>, compac
     }
     let weigh = |(place, piece): &(usize, Piece)| candidates.get(*place).map_or(0.0, |c| c.score) * piece.score;
     pieces.sort_by(|a, b| weigh(b).total_cmp(&weigh(a)));
+    say_once(&mut pieces);
     let highest = pieces.first().map_or(1.0, weigh).max(f64::MIN_POSITIVE);
     let mut chars = 0;
     for (rank, entry) in pieces.iter().enumerate() {
@@ -205,6 +206,12 @@ pub(crate) fn synthesize(work: &Work, query: &str, archive: Option<&str>, compac
     synthesis.total_words = synthesis.answer_markdown.split_whitespace().count();
     synthesis.meta.reason = synthesis.citations.is_empty().then_some("0_hits");
     Ok(synthesis.measured())
+}
+
+/// Of pages that begin with the same words, as versions of a manual do, only the best is cited.
+fn say_once(pieces: &mut Vec<(usize, Piece)>) {
+    let mut said = std::collections::HashSet::new();
+    pieces.retain(|(_, piece)| said.insert(words(&piece.text)));
 }
 
 /// What archives are called in citations: their names without the ending, with a number if two are called so.
@@ -316,4 +323,17 @@ fn piece(article: &Article, wanted: &[String], affinity: f64, boost: f64) -> Opt
     }
     let text = without_links(article, begin..until.min(text.len()));
     Some(Piece { text: shortened(&text, CHARS), section, score })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_two_pages_say_in_the_same_words_is_cited_once() {
+        let piece = |page, text: &str| (page, Piece { text: text.to_owned(), section: None, score: 1.0 });
+        let mut pieces = vec![piece(0, "It is *far*."), piece(1, "It is near."), piece(2, "It is far")];
+        say_once(&mut pieces);
+        assert_eq!(pieces.iter().map(|(page, _)| *page).collect::<Vec<_>>(), [0, 1]);
+    }
 }
