@@ -8,12 +8,10 @@ import concurrent.futures
 import http.client
 import json
 import os
-import shutil
 import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
 import wire
@@ -57,17 +55,6 @@ class Ours:
         data = response.read()
         assert response.status == 200, (tool, response.status, data[:200])
         return data
-
-
-def busybox(engine):
-    folder = tempfile.mkdtemp(dir="/tmp")
-    os.makedirs(folder + "/bin")
-    shutil.copy("/bin/busybox", folder + "/bin/busybox")
-    for applet in ["sh", "seq", "sleep"]:
-        os.symlink("busybox", f"{folder}/bin/{applet}")
-    tar = subprocess.run(["tar", "-C", folder, "-c", "."], capture_output=True, check=True).stdout
-    environment = dict(os.environ, DOCKER_HOST=engine.host)
-    subprocess.run(["docker", "import", "-", "busybox:latest"], input=tar, env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
 def create(api, count, **more):
@@ -133,7 +120,7 @@ def main():
 
     with wire.Engine() as engine:
         api = Api(engine)
-        busybox(engine)
+        engine.import_busybox()
         limits = dict(SECURITY_RATE_LIMIT_ENABLED="false", SAFETY_MAX_CONCURRENT_OPERATIONS="100", SAFETY_MAX_EXEC_OUTPUT_BYTES="10485760")
         with wire.Server(engine, "httpstream", **limits) as server:
             ours = Ours(server.address)

@@ -7,3 +7,5 @@ export PORTCULLIS_ENGINE=required
 cargo test --quiet -p server-docker
 cargo build --quiet -p portcullis
 python3 e2e/docker/wire.py
+python3 e2e/docker/calls.py
+python3 e2e/docker/engines.py

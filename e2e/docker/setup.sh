@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs a Docker engine, a registry and what images are made of: Debian's packages. None of it is started.
+# Installs a Docker engine, a registry and what images are made of, and what else is named: Debian's packages. None of
+# it is started.
 set -euo pipefail
-packages=(docker.io docker-registry busybox-static docker-compose)
+packages=(docker.io docker-registry busybox-static docker-compose "$@")
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")

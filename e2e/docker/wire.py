@@ -41,7 +41,10 @@ def wait_for(what, condition):
 
 
 class Engine:
-    """A dockerd in a temporary folder."""
+    """A dockerd in a temporary folder, with further arguments."""
+
+    def __init__(self, *arguments):
+        self.arguments = arguments
 
     def __enter__(self):
         self.folder = tempfile.mkdtemp(prefix="engine", dir="/tmp")
@@ -51,7 +54,7 @@ class Engine:
         self.process = subprocess.Popen(
             ["dockerd", "--data-root", at("data"), "--exec-root", at("exec"), "--pidfile", at("pid"), "--host", self.host,
              "--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs", "--ip-forward=false",
-             "--ip-masq=false", "--shutdown-timeout=2"],
+             "--ip-masq=false", "--shutdown-timeout=2", *self.arguments],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         environment = dict(os.environ, DOCKER_HOST=self.host)
         quiet = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
@@ -59,26 +62,40 @@ class Engine:
         return self
 
     def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait(30)
+        self.stop()
         self.log.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(30)
+
+    def import_busybox(self):
+        """An image with busybox and nothing else, as busybox:latest."""
+        with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+            os.makedirs(folder + "/bin")
+            shutil.copy("/bin/busybox", folder + "/bin/busybox")
+            for applet in ["sh", "seq", "sleep", "touch", "true"]:
+                os.symlink("busybox", f"{folder}/bin/{applet}")
+            tar = subprocess.run(["tar", "-C", folder, "-c", "."], capture_output=True, check=True).stdout
+        environment = dict(os.environ, DOCKER_HOST=self.host)
+        subprocess.run(["docker", "import", "-", "busybox:latest"], input=tar, env=environment, check=True, stdout=subprocess.DEVNULL)
+
 
 class Server:
-    """The drop-in over HTTP on a free port."""
+    """The drop-in over HTTP on a free port, or another command that listens."""
 
-    def __init__(self, engine, transport, **variables):
+    def __init__(self, engine, transport, host="127.0.0.1", command=None, **variables):
         self.folder = tempfile.mkdtemp(dir="/tmp")
-        environment = dict(os.environ, DOCKER_HOST=engine.host, **variables)
+        command = command or ["docker", "--transport", transport, "--host", host, "--port", "0"]
         self.process = subprocess.Popen(
-            [BINARY, "docker", "--transport", transport, "--port", "0"], cwd=self.folder, env=environment,
+            [BINARY, *command], cwd=self.folder, env=dict(os.environ, DOCKER_HOST=engine.host, **variables),
             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         self.address = None
         for line in self.process.stderr:
             found = re.search(r"listening on http://(\S+)/mcp", line)
             if found:
-                self.address = found.group(1)
+                self.address = found.group(1).replace("0.0.0.0", "127.0.0.1")
                 break
         assert self.address, "the server did not start"
         threading.Thread(target=lambda: [None for _ in self.process.stderr], daemon=True).start()
@@ -108,23 +125,33 @@ def check_tools(tools, read_only=False):
     assert "docker_remove_container" not in names, "destructive tools are off by default"
 
 
-def on_stdio(engine):
-    folder = tempfile.mkdtemp(dir="/tmp")
-    before = os.stat(folder).st_mode
-    environment = dict(os.environ, DOCKER_HOST=engine.host, SAFETY_ALLOW_MODERATE_OPERATIONS="false")
-    process = subprocess.Popen([BINARY, "docker"], cwd=folder, env=environment, text=True,
+def stdio(engine, folder, person=None, **variables):
+    """The drop-in on stdio: its process, and a function that asks it. A person is asked what the server asks."""
+    process = subprocess.Popen([BINARY, "docker"], cwd=folder, env=dict(os.environ, DOCKER_HOST=engine.host, **variables), text=True,
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     answers = queue.Queue()
     threading.Thread(target=lambda: [answers.put(json.loads(line)) for line in process.stdout], daemon=True).start()
 
-    def ask(message):
+    def send(message):
         process.stdin.write(json.dumps(message) + "\n")
         process.stdin.flush()
+
+    def ask(message):
+        send(message)
         while "id" in message:
             answer = answers.get(timeout=PATIENCE)
-            if answer.get("id") == message["id"]:
+            if "method" in answer and "id" in answer:
+                send({"jsonrpc": "2.0", "id": answer["id"], "result": person(answer["method"], answer["params"])})
+            elif answer.get("id") == message["id"]:
                 return answer
 
+    return process, ask
+
+
+def on_stdio(engine):
+    folder = tempfile.mkdtemp(dir="/tmp")
+    before = os.stat(folder).st_mode
+    process, ask = stdio(engine, folder, SAFETY_ALLOW_MODERATE_OPERATIONS="false")
     ask(INITIALIZE)
     ask(INITIALIZED)
     check_tools(ask({"jsonrpc": "2.0", "id": 2, "method": "tools/list"})["result"]["tools"], read_only=True)
@@ -138,6 +165,38 @@ def on_stdio(engine):
     assert os.stat(folder).st_mode == before, "and nobody is locked out of the folder"
     audit = [json.loads(line) for line in open(os.path.join(folder, "mcp_audit.log"))]
     assert any(line.get("target") == "docker_version" for line in audit), audit
+
+
+def as_its_folder_and_machine_say(engine):
+    """Settings in .env of the current folder count, and tools that nothing here can do are absent."""
+    def names(folder, **variables):
+        process, ask = stdio(engine, folder, **variables)
+        ask(INITIALIZE)
+        ask(INITIALIZED)
+        tools = ask({"jsonrpc": "2.0", "id": 2, "method": "tools/list"})["result"]["tools"]
+        process.stdin.close()
+        process.wait(30)
+        return {tool["name"] for tool in tools}
+
+    folder = tempfile.mkdtemp(dir="/tmp")
+    with open(folder + "/.env", "w") as file:
+        file.write('SAFETY_ALLOWED_TOOLS="docker_version,docker_system_df"\nSAFETY_DENIED_TOOLS=docker_system_df\n')
+    assert names(folder) == {"docker_version"}
+    assert names(folder, SAFETY_ALLOWED_TOOLS="docker_system_info") == {"docker_system_info"}, "the environment comes first"
+    folder = tempfile.mkdtemp(dir="/tmp")
+    bare = names(folder, PATH="/nonexistent", HOME="/nonexistent")
+    assert names(folder) - bare == {f"docker_compose_{verb}" for verb in ["config", "up", "stop", "ps", "logs"]}, bare
+
+
+def in_the_demo(engine):
+    """The demo offers an engine that answers, for reading only, and nothing of one that does not."""
+    demo = ["demo", "--listen", "127.0.0.1:0"]
+    with Server(engine, None, command=demo) as server:
+        assert server.post("/docker/docker_version", {}, accept="application/json")[0] == 200
+        assert server.post("/docker/docker_start_container", {"container_id": "x"})[0] == 404
+    nobody = type("Nobody", (), {"host": "unix:///nonexistent/engine.sock"})
+    with Server(nobody, None, command=demo) as server:
+        assert server.post("/docker/docker_version", {})[0] == 404
 
 
 def over_http(engine):
@@ -192,7 +251,67 @@ def over_sse(engine):
         assert ask(call(3, "docker_healthcheck", {}))["result"]["structuredContent"]["healthy"] is True
 
 
+def asks_in_both_eras(engine):
+    """The person is asked before something goes, by clients of either era, and nothing goes if they do not agree."""
+    asked = []
+
+    def person(answer):
+        def answers(method, params):
+            asked.append((method, params["message"]))
+            return {"action": answer, **({"content": {"confirm": True}} if answer == "accept" else {})}
+        return answers
+
+    def made(name):
+        environment = dict(os.environ, DOCKER_HOST=engine.host)
+        subprocess.run(["docker", "volume", "create", name], env=environment, check=True, stdout=subprocess.DEVNULL)
+
+    def there(name):
+        quiet = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(os.environ, DOCKER_HOST=engine.host))
+        return subprocess.run(["docker", "volume", "inspect", name], **quiet).returncode == 0
+
+    variables = dict(SAFETY_ALLOW_DESTRUCTIVE_OPERATIONS="true")
+    able = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {**INITIALIZE["params"], "capabilities": {"elicitation": {}}}}
+    for answer in ["decline", "accept"]:
+        made("legacy")
+        process, ask = stdio(engine, tempfile.mkdtemp(dir="/tmp"), person(answer), **variables)
+        ask(able)
+        ask(INITIALIZED)
+        result = ask(call(2, "docker_remove_volume", {"volume_name": "legacy"}))["result"]
+        assert result.get("isError", False) == (answer == "decline") == there("legacy"), result
+        process.stdin.close()
+        process.wait(30)
+    assert len(asked) == 2 and all(method == "elicitation/create" and "volume legacy" in text for method, text in asked), asked
+
+    meta = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {"elicitation": {}},
+            "io.modelcontextprotocol/clientInfo": {"name": "wire", "version": "1"}}
+    headers = {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": "docker_remove_volume"}
+    with Server(engine, "httpstream", **variables) as server:
+        for answer in ["decline", "accept"]:
+            made("modern")
+            message = call(1, "docker_remove_volume", {"volume_name": "modern"})
+            message["params"]["_meta"] = meta
+            _, _, first = server.post("/mcp", message, **headers)
+            assert first["result"]["resultType"] == "input_required", first
+            [(key, question)] = first["result"]["inputRequests"].items()
+            assert question["method"] == "elicitation/create" and "volume modern" in question["params"]["message"], question
+            assert there("modern"), "nothing goes before the answer"
+            content = {"content": {"confirm": True}} if answer == "accept" else {}
+            message["params"].update(inputResponses={key: {"action": answer, **content}}, requestState=first["result"]["requestState"])
+            _, _, second = server.post("/mcp", message, **headers)
+            assert second["result"].get("isError", False) == (answer == "decline") == there("modern"), second
+
+
 def off_loopback(engine):
+    with Server(engine, "sse", "0.0.0.0", SECURITY_AUTH_TOKEN="a-token-of-32-characters-or-more!") as server:
+        mine = {"authorization": "Bearer a-token-of-32-characters-or-more!"}
+        for path in ["/mcp", "/"]:
+            assert server.post(path, INITIALIZE)[0] == 401, path
+            assert server.post(path, INITIALIZE, **mine)[0] == 200, path
+        for headers, status in [({}, 401), (mine, 200)]:
+            stream = http.client.HTTPConnection(server.address, timeout=PATIENCE)
+            stream.request("GET", "/sse", headers={"accept": "text/event-stream", **headers})
+            assert stream.getresponse().status == status, headers
+            stream.close()
     environment = dict(os.environ, DOCKER_HOST=engine.host)
     refused = subprocess.run([BINARY, "docker", "--transport", "sse", "--host", "0.0.0.0", "--port", "0"], env=environment,
                              cwd=tempfile.mkdtemp(dir="/tmp"), capture_output=True, text=True, timeout=PATIENCE)
@@ -205,10 +324,11 @@ def off_loopback(engine):
 
 def main():
     with Engine() as engine:
-        for test in [on_stdio, over_http, over_sse, off_loopback]:
+        tests = [on_stdio, as_its_folder_and_machine_say, over_http, over_sse, asks_in_both_eras, in_the_demo, off_loopback]
+        for test in tests:
             test(engine)
             print(f"ok {test.__name__}")
-    print("portcullis docker: 4 passed, 0 failed")
+    print(f"portcullis docker: {len(tests)} passed, 0 failed")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 //! The one way from a caller to a server. Its order can be read here from top to bottom.
 
+use crate::catalogue::ToolEntry;
 use crate::exchange::{Asking, Exchange};
 use crate::gate::{Gate, Snapshot};
 use crate::identity::Place;
@@ -37,6 +38,7 @@ pub(crate) struct Known {
     pub(crate) server: Arc<str>,
     /// What policy was asked about, under the server's own name.
     pub(crate) target: Option<Target>,
+    pub(crate) tool: Option<Arc<ToolEntry>>,
     pub(crate) replayable: bool,
     /// The concurrency permit, given back while a question is open.
     pub(crate) running: Option<Place>,
@@ -72,7 +74,7 @@ pub(crate) async fn pass(passing: Passing) -> Result<Answer, Error> {
     };
     let limit = snapshot.deadline(found.server());
     let answering = async {
-        record.found(&found.server_name(), found.tool().map(|t| &t.name));
+        record.found(&found.server_name(), found.tool());
         // Limits per principal and tool; a dear call costs more.
         let cost = found.tool().map_or(1, |t| (t.cost)(request.arguments.as_ref()));
         snapshot.take(&gate, &exchange.principal, &found, cost).inspect_err(|_| record.deny())?;
@@ -81,6 +83,7 @@ pub(crate) async fn pass(passing: Passing) -> Result<Answer, Error> {
             let mut known = facts.known();
             known.server = found.server_name();
             known.target = Some(request.target.clone());
+            known.tool = found.tool().cloned();
             known.replayable = found.is_replayable(&request);
             known.running = Some(permit);
         }

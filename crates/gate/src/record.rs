@@ -1,9 +1,10 @@
 //! The account of one exchange: its audit line and its metrics, given from `Drop`.
 
 use crate::audit::{Audit, Line, Slot};
+use crate::catalogue::ToolEntry;
 use crate::exchange::Exchange;
 use crate::metrics::{InFlight, Metrics};
-use mcp::{Error, Kind, Raw, Request};
+use mcp::{Call, Error, Kind, Raw, Request, Tier};
 use sha2::{Digest as _, Sha256};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,6 +25,9 @@ struct State {
     trace_id: Option<String>,
     server: Arc<str>,
     tool: Arc<str>,
+    tier: Option<Tier>,
+    /// What the server notes about it.
+    call: Option<Call>,
     denied: bool,
     finished: bool,
 }
@@ -56,6 +60,8 @@ impl Record {
                 trace_id,
                 server: Arc::default(),
                 tool: Arc::default(),
+                tier: None,
+                call: None,
                 denied: false,
                 finished: false,
             }),
@@ -71,12 +77,18 @@ impl Record {
     }
 
     /// Which server and tool the request is for.
-    pub(crate) fn found(&self, server: &Arc<str>, tool: Option<&Arc<str>>) {
+    pub(crate) fn found(&self, server: &Arc<str>, tool: Option<&Arc<ToolEntry>>) {
         let mut state = self.state();
         state.server = Arc::clone(server);
         if let Some(tool) = tool {
-            state.tool = Arc::clone(tool);
+            state.tool = Arc::clone(&tool.name);
+            state.tier = Some(tool.tier);
         }
+    }
+
+    /// The call whose notes belong to this account.
+    pub(crate) fn listens_to(&self, call: &Call) {
+        self.state().call = Some(call.clone());
     }
 
     pub(crate) fn deny(&self) {
@@ -111,6 +123,12 @@ impl Record {
         let mut line = state.line.take()?;
         if !state.server.is_empty() {
             line.server(&state.server);
+        }
+        if let Some(tier) = state.tier {
+            line.tier(tier);
+        }
+        if let Some(call) = &state.call {
+            line.details(&call.details());
         }
         line.end(state.denied, outcome, error.as_deref(), bytes as u64, took, state.trace_id.as_deref());
         let slot = state.slot.take().or_else(|| self.audit.try_reserve());
@@ -153,55 +171,79 @@ fn line_of(audit: &Audit, exchange: &Exchange, request: &Request, call_id: u64) 
     line
 }
 
-/// Parts of keys that sound secret, small and without what stands between words.
-const SECRET: [&str; 14] = [
-    "password",
-    "passwd",
-    "pwd",
-    "passphrase",
-    "secret",
-    "token",
-    "apikey",
-    "privatekey",
-    "accesskey",
-    "authorization",
-    "bearer",
-    "cookie",
-    "credential",
-    "signature",
-];
 /// Larger arguments stand in the audit as their hash.
 const LARGEST: usize = 64 * 1024;
 
-/// Arguments for the audit: values under keys that sound secret are hidden, long texts are cut. `None`
-/// if they cannot be read as values, or are too many.
+/// Arguments for the audit: values under names that sound secret and what looks like a secret are hidden, long texts
+/// are cut. `None` if they cannot be read as values, or are too many.
 fn hide_secrets(arguments: &Raw) -> Option<serde_json::Value> {
-    fn walk(value: &mut serde_json::Value) {
-        match value {
-            serde_json::Value::Object(map) => {
-                for (key, value) in map.iter_mut() {
-                    let key: String =
-                        key.chars().filter(|c| c.is_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect();
-                    if SECRET.iter().any(|word| key.contains(word)) {
-                        *value = "[hidden]".into();
-                    } else {
-                        walk(value);
-                    }
-                }
-            }
-            serde_json::Value::Array(items) => items.iter_mut().for_each(walk),
-            serde_json::Value::String(text) if text.len() > 1024 => {
-                let cut: String = text.chars().take(1024).collect();
-                *text = cut + "…";
-            }
-            _ => {}
-        }
-    }
     debug_assert_eq!(arguments.kind(), Kind::Object);
     if arguments.len() > LARGEST {
         return None;
     }
     let mut value = arguments.read().ok()?;
-    walk(&mut value);
+    hide(&mut value);
     Some(value)
+}
+
+fn hide(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(members) => {
+            for (name, value) in members.iter_mut() {
+                if redact::is_secret_name(name) && !value.is_boolean() && !value.is_null() {
+                    *value = redact::HIDDEN.into();
+                } else {
+                    hide(value);
+                }
+            }
+        }
+        serde_json::Value::Array(items) => {
+            // It may be the words of a command.
+            redact::words(items);
+            items.iter_mut().for_each(hide);
+        }
+        serde_json::Value::String(text) => {
+            // Before it is cut: half a secret has no shape.
+            let mut hidden = redact::secrets(text);
+            if let Some((at, _)) = hidden.char_indices().nth(1024) {
+                hidden.truncate(at);
+                hidden.push('…');
+            }
+            *text = hidden;
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hidden(arguments: serde_json::Value) -> String {
+        hide_secrets(&Raw::of(&arguments)).unwrap().to_string()
+    }
+
+    #[test]
+    fn arguments_lose_their_secrets_by_name_and_by_shape_and_keep_the_rest() {
+        let text = hidden(serde_json::json!({
+            "image": "busybox", "confirm_token": "hunter2", "detach": true,
+            "environment": {"DB_PASSWORD": "hunter2", "URL": "postgres://me:hunter2@db/x", "PLAIN": "fine"},
+            "labels": "{\"api_key\": \"hunter2\"}",
+            "command": ["mysql", "--password", "hunter2", "-e", "select 1"],
+            "note": "log in with ghp_0123456789abcdefghij0123456789abcdef",
+            "deep": [{"list": [{"secret": ["hunter2"]}]}],
+        }));
+        assert!(!text.contains("hunter2") && !text.contains("ghp_"), "{text}");
+        for kept in ["busybox", "postgres://me:", "@db/x", "\"PLAIN\":\"fine\"", "mysql", "select 1", "\"detach\":true"]
+        {
+            assert!(text.contains(kept), "{kept} in {text}");
+        }
+    }
+
+    #[test]
+    fn long_texts_are_cut_and_too_many_arguments_are_left_to_their_hash() {
+        let text = hidden(serde_json::json!({ "text": "ä".repeat(5000) }));
+        assert!(text.chars().count() < 1100, "{}", text.len());
+        assert!(hide_secrets(&Raw::of(&serde_json::json!({ "text": "x".repeat(LARGEST) }))).is_none());
+    }
 }

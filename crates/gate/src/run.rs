@@ -70,6 +70,7 @@ struct Closing {
 /// What of a request outlives an exchange.
 pub(crate) struct Core {
     future: Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send>>,
+    call: Call,
     ears: Ears,
     facts: Arc<Facts>,
     pub(crate) exchange: Arc<Exchange>,
@@ -173,6 +174,7 @@ impl Guarded {
         let call_id = self.gate.next_id();
         let record = self.record(&request, exchange, call_id);
         let (call, ears) = call_of(exchange, request.meta.progress_token.is_some(), given.clone());
+        record.listens_to(&call);
         let facts = Arc::<Facts>::default();
         // Whatever is logged on the way says which call it is about.
         let span = tracing::info_span!(
@@ -189,13 +191,14 @@ impl Guarded {
             to: self.to.clone(),
             request: request.clone(),
             exchange: Arc::clone(exchange),
-            call,
+            call: call.clone(),
             record: Arc::clone(&record),
             facts: Arc::clone(&facts),
             only,
         });
         let core = Core {
             future: Box::pin(future.instrument(span)),
+            call,
             ears,
             facts,
             exchange: Arc::clone(exchange),
@@ -220,7 +223,11 @@ impl Guarded {
             return self.refuse(&request, exchange, error);
         }
         let record = self.record(&request, exchange, core.call_id);
-        record.found(&core.facts.known().server.clone(), None);
+        {
+            let known = core.facts.known();
+            record.found(&known.server, known.tool.as_ref());
+        }
+        record.listens_to(&core.call);
         core.place = None;
         core.facts.known().running = exchange.principal.usage.running.take(None);
         core.ears.resume(request.meta.progress_token.is_some(), exchange.log_level);

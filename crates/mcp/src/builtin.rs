@@ -44,6 +44,8 @@ type CompleteFn<S> = Box<dyn Fn(&S, &Target, &str, &str) -> Vec<String> + Send +
 pub enum Fail {
     /// The tool failed: the model is told this sentence, which says what to do next.
     Tool(String),
+    /// The server's own rules do not allow it: the model is told this sentence, and the audit that it was refused.
+    Refused(String),
     /// The request cannot be answered.
     Protocol(Error),
 }
@@ -425,9 +427,13 @@ impl<S: Send + Sync + 'static> Builtin<S> {
             (Method::ToolsCall, Target::Tool(name)) => {
                 let tool = self.tools.iter().find(|t| t.name == name.as_str() && self.shown(name));
                 let tool = tool.ok_or_else(|| Error::UnknownTool(name.clone()))?;
-                match (tool.run)(state, arguments, call).await {
+                match (tool.run)(state, arguments, call.clone()).await {
                     Ok(result) => Ok(result),
                     Err(Fail::Tool(sentence)) => Ok(failed(&sentence)),
+                    Err(Fail::Refused(sentence)) => {
+                        call.note("decision", "refused");
+                        Ok(failed(&sentence))
+                    }
                     Err(Fail::Protocol(error)) => Err(error),
                 }
             }
@@ -465,7 +471,7 @@ impl<S: Send + Sync + 'static> Builtin<S> {
 impl Fail {
     fn into_error(self) -> Error {
         match self {
-            Self::Tool(sentence) => Error::InvalidParams(sentence),
+            Self::Tool(sentence) | Self::Refused(sentence) => Error::InvalidParams(sentence),
             Self::Protocol(error) => error,
         }
     }

@@ -49,6 +49,16 @@ struct Shared {
     /// Answers that a retry brought along, by the key of their question.
     answers: HashMap<String, Raw>,
     outbox: Mutex<Outbox>,
+    details: Mutex<Vec<Detail>>,
+}
+
+/// What a server says about a call for the audit, see [`Call::note`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detail {
+    /// What the value is, such as `engine`.
+    pub name: &'static str,
+    /// At most 512 characters.
+    pub value: String,
 }
 
 #[derive(Default)]
@@ -107,12 +117,15 @@ impl Reply {
 /// What an outbox holds at most; beyond it, progress is coalesced and log lines are lost and counted.
 const MAX_SAID: usize = 64;
 const MAX_BYTES: usize = 256 * 1024;
+/// How many details a call has at most, and how many characters each.
+const MAX_DETAILS: usize = 8;
+const LONGEST_DETAIL: usize = 512;
 
 impl Call {
     /// Makes a call and its ears. For the gate, and for tests of servers.
     pub fn new(caller: Caller, answers: HashMap<String, Raw>) -> (Self, Ears) {
         let outbox = Outbox { wants_progress: caller.wants_progress, log_level: caller.log_level, ..Outbox::default() };
-        let shared = Arc::new(Shared { caller, answers, outbox: Mutex::new(outbox) });
+        let shared = Arc::new(Shared { caller, answers, outbox: Mutex::new(outbox), details: Mutex::default() });
         (Self(Arc::clone(&shared)), Ears(shared))
     }
 
@@ -169,6 +182,25 @@ impl Call {
         } else {
             outbox.lost += 1;
         }
+    }
+
+    /// Notes something about this call that its audit line says besides what the gate knows, such as which engine did
+    /// it. A value takes the place of an earlier one of that name; what is longer than 512 characters is cut, and of
+    /// more than eight names the later ones are left out. Secrets are to be taken out before.
+    pub fn note(&self, name: &'static str, value: &str) {
+        let end = value.char_indices().nth(LONGEST_DETAIL).map_or(value.len(), |(at, _)| at);
+        let value = value.get(..end).unwrap_or_default().to_owned();
+        let mut details = self.0.details.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(detail) = details.iter_mut().find(|detail| detail.name == name) {
+            detail.value = value;
+        } else if details.len() < MAX_DETAILS {
+            details.push(Detail { name, value });
+        }
+    }
+
+    /// What was noted so far, in the order in which it was first said.
+    pub fn details(&self) -> Vec<Detail> {
+        self.0.details.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Asks the client and waits for its answer: the result, or the client's error as
@@ -353,6 +385,19 @@ mod tests {
         let (silent, mut ears) = self::call(false, None);
         silent.progress(&progress(1.0));
         assert!(ears.try_said().is_none());
+    }
+
+    #[test]
+    fn details_are_few_short_and_the_last_word_counts() {
+        let (call, _ears) = call(false, None);
+        for name in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "a"] {
+            call.note(name, &"ä".repeat(600));
+        }
+        call.note("b", "new");
+        let details = call.details();
+        assert_eq!((details.len(), details[1].value.as_str()), (8, "new"));
+        assert_eq!(details[0].value.chars().count(), 512);
+        assert!(!details.iter().any(|detail| detail.name == "i"));
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub mod server;
 pub mod sse;
 pub mod watchers;
 
-pub use call::{Call, Caller, Ears, Question, Reply, Said};
+pub use call::{Call, Caller, Detail, Ears, Question, Reply, Said};
 pub use capability::Capabilities;
 pub use error::{Error, ErrorObject};
 pub use message::{BadMessage, Id, Incoming, Message};

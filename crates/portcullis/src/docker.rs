@@ -231,6 +231,12 @@ fn docker(variables: &Variables) -> Result<Docker, String> {
     };
     let engine = &mut docker.engine;
     engine.host = variables.get("DOCKER_BASE_URL").map(str::to_owned);
+    if variables.switch("DOCKER_TLS_VERIFY", false)? {
+        // Never without TLS because no certificates are named: then the system's authorities are asked.
+        let secured =
+            |host: String| host.strip_prefix("tcp://").map_or_else(|| host.clone(), |at| format!("https://{at}"));
+        engine.host = engine.host.take().map(secured);
+    }
     let file = |name: &str| {
         let path = variables.get(name).map(PathBuf::from);
         match &path {

@@ -4,9 +4,12 @@
 //! refused, with a token that is good for one second call which would destroy exactly the same. The question's
 //! key and the token are bound to what will go: if that changed meanwhile, it is asked again.
 
+use crate::dock::Dock;
 use crate::fault::Fault;
 use crate::settings::Safety;
 use mcp::{Call, Error, Method, Raw};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
@@ -32,7 +35,10 @@ const MOST: usize = 1000;
 impl Doom<'_> {
     fn digest(&self) -> String {
         let mut hash = Sha256::new();
-        for part in [self.tool, &self.what, &self.options].into_iter().chain(self.things.iter().map(String::as_str)) {
+        // Engines list the same things in another order.
+        let mut things: Vec<_> = self.things.iter().map(String::as_str).collect();
+        things.sort_unstable();
+        for part in [self.tool, &self.what, &self.options].into_iter().chain(things) {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part.as_bytes());
         }
@@ -56,23 +62,61 @@ impl Doom<'_> {
     }
 }
 
+/// Arguments of everything that destroys.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(crate) struct Consent {
+    /// Only tell what would be removed
+    #[serde(default)]
+    dry_run: bool,
+    /// What a refusal for want of consent gave
+    confirm_token: Option<String>,
+}
+
+/// What a dry run tells; empty in the result of what was done.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct DryRun {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dry_run: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    would_remove: Option<Vec<String>>,
+}
+
+impl Consent {
+    pub(crate) const fn is_dry(&self) -> bool {
+        self.dry_run
+    }
+
+    /// Returns nothing if it is to be done now, and what there is to tell if it was only asked what would be.
+    pub(crate) async fn given(&self, dock: &Dock, call: &Call, doom: Doom<'_>) -> Result<Option<DryRun>, Fault> {
+        if self.dry_run {
+            return Ok(Some(DryRun { dry_run: Some(true), would_remove: Some(doom.things) }));
+        }
+        if !doom.things.is_empty() {
+            agreed(dock.safety(), &dock.tickets, call, &doom, self.confirm_token.as_deref()).await?;
+        }
+        Ok(None)
+    }
+}
+
 /// Returns if the person agrees, or if nobody has to.
-pub(crate) async fn agreed(
+async fn agreed(
     safety: &Safety,
     tickets: &Tickets,
     call: &Call,
     doom: &Doom<'_>,
     token: Option<&str>,
 ) -> Result<(), Fault> {
+    call.note("target", &doom.things.join("; "));
     if !safety.confirm {
         return Ok(());
     }
     let digest = doom.digest();
     if let Some(token) = token {
         return if tickets.take(&call.caller().principal, token, &digest) {
+            call.note("decision", "confirmed");
             Ok(())
         } else {
-            Err(Fault::new(
+            Err(Fault::refused(
                 "this confirm_token is not good: it is good once, for five minutes, for who got it, and for exactly \
                  what was named; call without it for a new one.",
             ))
@@ -87,13 +131,16 @@ pub(crate) async fn agreed(
             "required": ["confirm"],
         },
     });
+    call.note("decision", "asked");
     match call.ask(&format!("confirm-{digest}"), Method::Elicit, Raw::of(&params)).await {
         Ok(answer) => {
             let accepted = answer.get_text("action").is_some_and(|action| action == "accept");
             let confirmed = answer.get("content").and_then(|c| c.get("confirm")).is_some_and(|c| c.is_true());
             if accepted && confirmed {
+                call.note("decision", "confirmed");
                 return Ok(());
             }
+            call.note("decision", "declined");
             Err(Fault::new("the person did not confirm, so nothing was done. Do not try again unless they ask for it."))
         }
         Err(Error::MissingCapability(_)) => {
@@ -172,6 +219,7 @@ mod tests {
             Doom { tool: "t", what: "remove".into(), things, options: options.into() }.digest()
         };
         assert_eq!(doom(&["a", "b"], ""), doom(&["a", "b"], ""));
+        assert_eq!(doom(&["a", "b"], ""), doom(&["b", "a"], ""), "engines list them in any order");
         assert_ne!(doom(&["a", "b"], ""), doom(&["ab"], ""));
         assert_ne!(doom(&["a"], ""), doom(&["a"], "force"));
     }

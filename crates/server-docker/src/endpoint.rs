@@ -82,6 +82,21 @@ impl Host {
         })
     }
 
+    /// The same, spoken to with TLS. A socket needs none.
+    fn secured(self) -> Self {
+        match self {
+            Self::Tcp { authority, tls: false } => {
+                // Without a port it was completed with the one of plain connections.
+                let authority = match authority.strip_suffix(":2375") {
+                    Some(name) => format!("{name}:2376"),
+                    None => authority,
+                };
+                Self::Tcp { authority, tls: true }
+            }
+            host => host,
+        }
+    }
+
     /// Whether paths of this process are paths for the engine.
     ///
     /// That is so on a socket, unless we are in a container and the engine is not: then whoever listens on it is
@@ -120,6 +135,8 @@ impl Endpoint {
         let said = |name| env(name).filter(|value| !value.trim().is_empty());
         if let Some(text) = said("DOCKER_HOST") {
             let host = Host::parse(&text).map_err(|e| format!("DOCKER_HOST {e}"))?;
+            // Who asks for TLS gets it, also without files of one's own: then the system's authorities are asked.
+            let host = if verifies(env) { host.secured() } else { host };
             let tls = if *tls == TlsFiles::default() { tls_of_docker(env) } else { tls.clone() };
             return Ok(Self::of(host, tls));
         }
@@ -141,18 +158,7 @@ impl Endpoint {
     }
 
     fn of(host: Host, tls: TlsFiles) -> Self {
-        let wants_tls = tls != TlsFiles::default();
-        let host = match host {
-            Host::Tcp { authority, tls: false } if wants_tls => {
-                // Without a port it was completed with the one of plain connections.
-                let authority = match authority.strip_suffix(":2375") {
-                    Some(name) if wants_tls => format!("{name}:2376"),
-                    _ => authority,
-                };
-                Host::Tcp { authority, tls: true }
-            }
-            host => host,
-        };
+        let host = if tls == TlsFiles::default() { host } else { host.secured() };
         Self { host, tls }
     }
 }
@@ -197,14 +203,16 @@ fn is_socket(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|meta| meta.file_type().is_socket())
 }
 
+fn verifies(env: Variable<'_>) -> bool {
+    env("DOCKER_TLS_VERIFY").is_some_and(|v| !v.is_empty() && v != "0" && !v.eq_ignore_ascii_case("false"))
+}
+
 /// The files that the `docker` command takes when `DOCKER_TLS_VERIFY` is set.
 fn tls_of_docker(env: Variable<'_>) -> TlsFiles {
-    let verify =
-        env("DOCKER_TLS_VERIFY").is_some_and(|v| !v.is_empty() && v != "0" && !v.eq_ignore_ascii_case("false"));
     let folder = env("DOCKER_CERT_PATH").filter(|path| !path.is_empty()).map(PathBuf::from);
     let folder = folder.or_else(|| Some(PathBuf::from(env("HOME")?).join(".docker")));
     match folder {
-        Some(folder) if verify => files_in(&folder),
+        Some(folder) if verifies(env) => files_in(&folder),
         _ => TlsFiles::default(),
     }
 }
@@ -318,5 +326,7 @@ mod tests {
         let pairs = [("DOCKER_HOST", "tcp://e"), ("DOCKER_TLS_VERIFY", "1"), ("DOCKER_CERT_PATH", place)];
         let found = find(&pairs).unwrap();
         assert_eq!(found.host, Host::Tcp { authority: "e:2376".into(), tls: true });
+        let pairs = [("DOCKER_HOST", "tcp://e"), ("DOCKER_TLS_VERIFY", "1"), ("DOCKER_CERT_PATH", "/nonexistent")];
+        assert_eq!(find(&pairs).unwrap().host, found.host, "never without TLS because files are missing");
     }
 }

@@ -40,6 +40,8 @@ pub(crate) enum Answering {
 pub(crate) struct Engine {
     settings: Arc<Settings>,
     connection: ArcSwapOption<Connection>,
+    /// Where it was looked for last.
+    tried: ArcSwapOption<Host>,
 }
 
 /// What is asked of the engine.
@@ -122,12 +124,17 @@ pub(crate) fn image_path(image: &crate::image::Image, rest: &str) -> String {
 
 impl Engine {
     pub(crate) fn new(settings: Arc<Settings>) -> Self {
-        Self { settings, connection: ArcSwapOption::empty() }
+        Self { settings, connection: ArcSwapOption::empty(), tried: ArcSwapOption::empty() }
     }
 
     /// Where it is, once that is known.
     pub(crate) fn host(&self) -> Option<Host> {
         self.connection.load().as_ref().map(|c| c.endpoint.host.clone())
+    }
+
+    /// Where it is, or where it was looked for last.
+    pub(crate) fn tried(&self) -> Option<Arc<Host>> {
+        self.tried.load_full()
     }
 
     /// Looks for the engine anew the next time.
@@ -149,6 +156,7 @@ impl Engine {
         // Files are read to find it.
         let made = tokio::task::spawn_blocking(find).await.map_err(|e| EngineError::Setup(e.to_string()))?;
         let mut connection = made.map_err(EngineError::Setup)?;
+        self.tried.store(Some(Arc::new(connection.endpoint.host.clone())));
         connection.negotiate().await?;
         let connection = Arc::new(connection);
         self.connection.store(Some(Arc::clone(&connection)));

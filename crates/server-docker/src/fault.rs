@@ -6,8 +6,10 @@ use mcp::builtin::Fail;
 /// A tool's failure, as a sentence for who called it.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// The call is not what it should be, or not allowed.
+    /// The call is not what it should be.
     Said(String),
+    /// The rules do not allow it.
+    Refused(String),
     /// The engine did not do it.
     Engine(EngineError),
     /// The person or the protocol ended it.
@@ -17,6 +19,11 @@ pub(crate) enum Fault {
 impl Fault {
     pub(crate) fn new(sentence: impl Into<String>) -> Self {
         Self::Said(sentence.into())
+    }
+
+    /// The rules do not allow it, and the audit says so.
+    pub(crate) fn refused(sentence: impl Into<String>) -> Self {
+        Self::Refused(sentence.into())
     }
 }
 
@@ -48,6 +55,7 @@ impl From<Fault> for Fail {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Said(sentence) => Self::Tool(sentence),
+            Fault::Refused(sentence) => Self::Refused(sentence),
             Fault::Engine(error) => Self::Tool(sentence(&error)),
             Fault::Protocol(error) => Self::Protocol(error),
         }
@@ -71,6 +79,11 @@ pub(crate) fn sentence(error: &EngineError) -> String {
 fn hint(status: u16, message: &str) -> &'static str {
     let says = |words: &str| message.contains(words);
     match status {
+        _ if says("container state improper") => "Start it first with docker_start_container.",
+        404 if message == "not found" => "This engine does not offer that; Podman has only a part of Docker's API.",
+        404 if says("status 404") || says("layer not known") => {
+            "docker_list_containers with all=true shows the containers there are."
+        }
         404 if says("container") && !says("image") => "docker_list_containers with all=true shows those there are.",
         404 if says("image") || says("manifest") || says("repository") => {
             "docker_list_images shows those here; docker_pull_image fetches one from a registry."
@@ -80,9 +93,7 @@ fn hint(status: u16, message: &str) -> &'static str {
         409 if says("already in use by container") => "Choose another name, or remove or rename that container.",
         409 if says("volume is in use") || says("volume is being used") => "Remove the containers that use it first.",
         409 if says("is running") || says("running container") => "Stop it first, or use force.",
-        409 if says("is not running") || says("running containers: container state improper") => {
-            "Start it first with docker_start_container."
-        }
+        409 if says("is not running") => "Start it first with docker_start_container.",
         409 if says("is paused") => "Unpause it first with docker_unpause_container.",
         409 if says("conflict") => "docker_list_containers with all=true shows what uses it.",
         403 if says("active endpoints") => "Disconnect its containers first with docker_disconnect_container.",
@@ -119,6 +130,8 @@ mod tests {
             refused(404, "No such container: web"),
             "No such container: web. docker_list_containers with all=true shows those there are."
         );
+        assert!(refused(500, "can only kill running containers: container state improper").contains("Start it first"));
+        assert!(refused(404, "Not Found").contains("Podman"));
         assert!(refused(500, "Get https://r/v2/: unauthorized: x").contains("docker_login"));
         assert_eq!(refused(418, "I am a teapot."), "I am a teapot.");
         assert!(sentence(&EngineError::Away("no such file".into())).contains("DOCKER_HOST"));

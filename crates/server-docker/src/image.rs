@@ -14,6 +14,12 @@ pub(crate) struct Image {
 /// Bytes of a whole reference: a name of 255, a tag of 128 and a digest.
 const LONGEST: usize = 600;
 
+/// An image's name as people write it: Podman's has Docker Hub's registry in it, which Docker leaves out.
+pub(crate) fn familiar(name: &str) -> &str {
+    let bare = name.strip_prefix("docker.io/").unwrap_or(name);
+    bare.strip_prefix("library/").filter(|rest| bare.len() < name.len() && !rest.contains('/')).unwrap_or(bare)
+}
+
 impl Image {
     /// Reads a reference or an id.
     pub(crate) fn parse(text: &str) -> Result<Self, Fault> {
@@ -169,6 +175,21 @@ pub fn check(text: &str) {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn names_of_the_hub_are_as_people_write_them() {
+        for (given, wanted) in [
+            ("docker.io/library/busybox:latest", "busybox:latest"),
+            ("docker.io/me/app:1", "me/app:1"),
+            ("docker.io/library/a/b", "library/a/b"),
+            ("busybox", "busybox"),
+            ("library/busybox", "library/busybox"),
+            ("localhost/app:1", "localhost/app:1"),
+            ("quay.io/library/x", "quay.io/library/x"),
+        ] {
+            assert_eq!(familiar(given), wanted);
+        }
+    }
 
     #[test]
     fn references_have_registry_repository_tag_and_digest() {

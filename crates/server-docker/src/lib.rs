@@ -1,7 +1,7 @@
 //! A built-in MCP server over a Docker engine, with the tools, parameters and results of mcp-docker 1.1.1.
 //!
 //! [`server`] makes it of [`Settings`]. From the outside in: `server` holds what is offered and says how the
-//! engine is; `tools` has one file for each kind of thing; `options`, `mounts`, `volumes`, `prunes` decide what
+//! engine is; `tools` has one file for each kind of thing; `options`, `isolation`, `mounts`, `volumes` decide what
 //! may be done; `confirm` asks the person; `redact` and `fence` look after text from strangers; `dock` is what
 //! all of them work on; `engine` speaks to the engine and `endpoint` finds it.
 //!
@@ -21,6 +21,7 @@ mod fault;
 mod fence;
 mod filters;
 mod image;
+mod isolation;
 mod lenient;
 mod mounts;
 mod names;

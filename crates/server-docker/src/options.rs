@@ -1,10 +1,11 @@
-//! What people say when they create a container, and what of it is refused because it opens the host.
+//! What people say when they create a container, as the engine is told. What opens the host is decided in `isolation`.
 
 use crate::command;
 use crate::dock::Dock;
 use crate::environment;
 use crate::fault::Fault;
 use crate::image::Image;
+use crate::isolation;
 use crate::lenient::{Lenient, Scalar, Words, maybe};
 use crate::names;
 use crate::ports::{self, Binding};
@@ -164,27 +165,6 @@ pub(crate) struct Body {
     pub(crate) json: Value,
 }
 
-/// Capabilities that containers have by themselves: they may be named.
-const DEFAULT_CAPS: [&str; 14] = [
-    "AUDIT_WRITE",
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "MKNOD",
-    "NET_BIND_SERVICE",
-    "NET_RAW",
-    "SETFCAP",
-    "SETGID",
-    "SETPCAP",
-    "SETUID",
-    "SYS_CHROOT",
-];
-
-/// Log drivers that keep what they are given on this machine.
-const LOCAL_LOGS: [&str; 4] = ["json-file", "local", "journald", "none"];
-
 /// Reads and decides all of it.
 pub(crate) async fn body(dock: &Dock, given: Create) -> Result<Body, Fault> {
     let safety = dock.safety();
@@ -248,12 +228,16 @@ pub(crate) async fn body(dock: &Dock, given: Create) -> Result<Body, Fault> {
     put(&mut host, "DeviceRequests", more.gpus.map(gpus).transpose()?);
     put(&mut host, "LogConfig", log(safety, more.log_driver, maybe(more.log_options, "log_options")?)?);
 
-    privileged(safety, more.privileged)?;
+    isolation::privileged(safety, more.privileged)?;
     host.insert("Privileged".into(), json!(more.privileged));
-    put(&mut host, "CapAdd", more.cap_add.map(|caps| capabilities(safety, caps)).transpose()?);
-    put(&mut host, "CapDrop", more.cap_drop.map(|caps| Value::from(caps.iter().map(|c| cap(c)).collect::<Vec<_>>())));
-    put(&mut host, "SecurityOpt", more.security_opt.map(|all| security_options(safety, all)).transpose()?);
-    put(&mut host, "Devices", more.devices.map(|all| devices(safety, all)).transpose()?);
+    put(&mut host, "CapAdd", more.cap_add.map(|caps| isolation::capabilities(safety, caps)).transpose()?);
+    put(
+        &mut host,
+        "CapDrop",
+        more.cap_drop.map(|caps| Value::from(caps.iter().map(|c| isolation::cap(c)).collect::<Vec<_>>())),
+    );
+    put(&mut host, "SecurityOpt", more.security_opt.map(|all| isolation::security_options(safety, all)).transpose()?);
+    put(&mut host, "Devices", more.devices.map(|all| isolation::devices(safety, all)).transpose()?);
     for (key, kind, mode) in [
         ("PidMode", "pid", &more.pid_mode),
         ("IpcMode", "ipc", &more.ipc_mode),
@@ -261,10 +245,14 @@ pub(crate) async fn body(dock: &Dock, given: Create) -> Result<Body, Fault> {
         ("UsernsMode", "userns", &more.userns_mode),
         ("CgroupnsMode", "cgroupns", &more.cgroupns_mode),
     ] {
-        put(&mut host, key, mode.as_deref().map(|mode| namespace(safety, kind, mode)).transpose()?.map(Value::from));
+        put(
+            &mut host,
+            key,
+            mode.as_deref().map(|mode| isolation::namespace(safety, kind, mode)).transpose()?.map(Value::from),
+        );
     }
     if let Some(network) = &more.network {
-        let network = namespace(safety, "network", network)?;
+        let network = isolation::namespace(safety, "network", network)?;
         let own =
             !matches!(network.as_str(), "none" | "host" | "bridge" | "default") && !network.starts_with("container:");
         if let Some(aliases) = more.network_aliases.filter(|_| own) {
@@ -275,98 +263,6 @@ pub(crate) async fn body(dock: &Dock, given: Create) -> Result<Body, Fault> {
     }
     config.insert("HostConfig".into(), Value::Object(host));
     Ok(Body { name, platform: more.platform, json: Value::Object(config) })
-}
-
-fn opens(what: &str, exception: &str) -> Fault {
-    Fault::new(format!(
-        "{what} is refused, for it opens the host to the container. Do without it; the operator can allow it by name ({exception})."
-    ))
-}
-
-/// Privileged containers, and privileged commands in them.
-pub(crate) fn privileged(safety: &Safety, wanted: bool) -> Result<(), Fault> {
-    if wanted && !safety.allows("privileged") {
-        return Err(opens("privileged", "SAFETY_ALLOW_PRIVILEGED_CONTAINERS=true, or privileged in allow"));
-    }
-    Ok(())
-}
-
-fn cap(text: &str) -> String {
-    let upper = text.trim().to_ascii_uppercase();
-    upper.strip_prefix("CAP_").map_or(upper.clone(), str::to_owned)
-}
-
-pub(crate) fn capabilities(safety: &Safety, given: Vec<String>) -> Result<Value, Fault> {
-    let mut all = Vec::new();
-    for one in given {
-        let name = cap(&one);
-        if !DEFAULT_CAPS.contains(&name.as_str()) && !safety.allows(&format!("cap:{name}")) {
-            return Err(opens(&format!("the capability {name}"), &format!("cap:{name}")));
-        }
-        all.push(name);
-    }
-    Ok(all.into())
-}
-
-pub(crate) fn security_options(safety: &Safety, given: Vec<String>) -> Result<Value, Fault> {
-    for one in &given {
-        let text = one.trim().to_ascii_lowercase().replacen(':', "=", 1);
-        let harmless = matches!(
-            text.as_str(),
-            "no-new-privileges" | "no-new-privileges=true" | "apparmor=docker-default" | "seccomp=builtin"
-        );
-        if !harmless && !safety.allows(&format!("security-opt:{}", one.trim())) {
-            let shown: String = one.chars().take(80).filter(|c| !c.is_control()).collect();
-            return Err(opens(&format!("the security option {shown:?}"), &format!("security-opt:{shown}")));
-        }
-    }
-    Ok(given.into())
-}
-
-pub(crate) fn devices(safety: &Safety, given: Vec<String>) -> Result<Value, Fault> {
-    let mut all = Vec::new();
-    for one in given {
-        let mut parts = one.split(':');
-        let source = parts.next().unwrap_or_default();
-        let target = parts.next().unwrap_or(source);
-        let rights = parts.next().unwrap_or("rwm");
-        // By where it leads: a link in an allowed place is no way around.
-        let real =
-            std::fs::canonicalize(source).map_or_else(|_| source.to_owned(), |p| p.to_string_lossy().into_owned());
-        if !safety.allows(&format!("device:{real}")) || parts.next().is_some() {
-            return Err(opens(&format!("the device {source:?}"), &format!("device:{real}")));
-        }
-        all.push(json!({ "PathOnHost": real, "PathInContainer": target, "CgroupPermissions": rights }));
-    }
-    Ok(all.into())
-}
-
-/// A namespace of the host's, another container's, or the container's own.
-pub(crate) fn namespace(safety: &Safety, kind: &str, mode: &str) -> Result<String, Fault> {
-    let mode = mode.trim();
-    let lower = mode.to_ascii_lowercase();
-    if lower == "host" {
-        let name = format!("{kind}:host");
-        return if safety.allows(&name) {
-            Ok(lower)
-        } else {
-            Err(opens(&format!("the {kind} namespace of the host"), &name))
-        };
-    }
-    if let Some(other) = mode.strip_prefix("container:") {
-        return Ok(format!("container:{}", names::container(other)?));
-    }
-    let known: &[&str] = match kind {
-        "ipc" => &["none", "private", "shareable"],
-        "cgroupns" => &["private"],
-        "network" => return if lower == "none" { Ok(lower) } else { names::network(mode).map(str::to_owned) },
-        _ => &["", "private"],
-    };
-    if known.contains(&lower.as_str()) {
-        // The engine knows no word for a process namespace of its own: it is what there is by default.
-        return Ok(if lower == "private" && !matches!(kind, "ipc" | "cgroupns") { String::new() } else { lower });
-    }
-    Err(Fault::new(format!("{kind}: {mode:?} is no namespace; write container:NAME, or leave it out.")))
 }
 
 pub(crate) fn restart(text: &str) -> Result<Value, Fault> {
@@ -444,19 +340,11 @@ fn gpus(given: Gpus) -> Result<Value, Fault> {
     }
 }
 
-/// A driver that sends the log elsewhere reaches whatever its options name.
-pub(crate) fn log_driver(safety: &Safety, driver: &str) -> Result<(), Fault> {
-    if !LOCAL_LOGS.contains(&driver) && !safety.allows(&format!("log-driver:{driver}")) {
-        return Err(opens(&format!("the log driver {driver:?}"), &format!("log-driver:{driver}")));
-    }
-    Ok(())
-}
-
 fn log(safety: &Safety, driver: Option<String>, options: BTreeMap<String, Scalar>) -> Result<Option<Value>, Fault> {
     let Some(driver) = driver else {
         return if options.is_empty() { Ok(None) } else { Err(Fault::new("log_options: they need a log_driver.")) };
     };
-    log_driver(safety, &driver)?;
+    isolation::log_driver(safety, &driver)?;
     let options: BTreeMap<_, _> = options.into_iter().map(|(k, v)| (k, v.to_string())).collect();
     Ok(Some(json!({ "Type": driver, "Config": options })))
 }

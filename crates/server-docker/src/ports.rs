@@ -49,7 +49,7 @@ pub(crate) fn publish(given: BTreeMap<String, Option<Binding>>, rule: Publish) -
         published.bindings.insert(port, Value::Array(hosts));
     }
     if rule == Publish::Nothing && count > 0 {
-        return Err(Fault::new("ports: the settings allow no published ports (publish); use a network instead."));
+        return Err(Fault::refused("ports: the settings allow no published ports (publish); use a network instead."));
     }
     Ok(published)
 }
@@ -122,7 +122,7 @@ fn host(address: Option<&str>, port: &str, rule: Publish) -> Result<Value, Fault
     let address = match (rule, address) {
         (Publish::Loopback, None) => Some(IpAddr::from([127, 0, 0, 1])),
         (Publish::Loopback, Some(address)) if !address.is_loopback() => {
-            return Err(Fault::new(format!(
+            return Err(Fault::refused(format!(
                 "ports: {address} is refused, the settings allow loopback addresses only (publish); use 127.0.0.1."
             )));
         }

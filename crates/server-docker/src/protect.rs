@@ -1,5 +1,6 @@
 //! What is never removed: things with labels and names that the settings protect.
 
+use crate::fault::Fault;
 use crate::settings::Safety;
 use serde_json::Value;
 
@@ -22,6 +23,19 @@ pub(crate) fn matches(pattern: &str, text: &str) -> bool {
         }
     }
     true
+}
+
+/// Refuses the removal of a thing with these names and labels if it is protected.
+pub(crate) fn check<'a>(
+    safety: &Safety,
+    kind: &str,
+    names: impl IntoIterator<Item = &'a str>,
+    labels: Option<&Value>,
+) -> Result<(), Fault> {
+    match why(safety, names, labels.unwrap_or(&Value::Null)) {
+        Some(why) => Err(Fault::refused(format!("this {kind} is not removed: {why}."))),
+        None => Ok(()),
+    }
 }
 
 /// Why a thing with these names and labels is protected.

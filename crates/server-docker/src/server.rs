@@ -235,14 +235,22 @@ impl Server for DockerServer {
     }
 
     fn answer(self: Arc<Self>, request: Request, call: Call) -> Answering {
-        match request.method {
-            Method::ResourcesList if self.tools.about().capabilities.resources => Box::pin(async move {
-                let all = resources::list(&self.dock).await;
-                Ok(Answer::Complete(Raw::object([("resources", &Raw::array(&all))])))
-            }),
-            Method::Complete => Box::pin(async move { self.complete(&request).await.map(Answer::Complete) }),
-            _ => Arc::clone(&self.tools).answer(request, call),
+        let engine = self.dock.engine.tried();
+        if let Some(engine) = &engine {
+            call.note("engine", &engine.to_string());
         }
+        let answering = Arc::clone(&self).respond(request, call.clone());
+        if engine.is_some() {
+            return answering;
+        }
+        // It may have been found because of this call.
+        Box::pin(async move {
+            let answer = answering.await;
+            if let Some(engine) = self.dock.engine.tried() {
+                call.note("engine", &engine.to_string());
+            }
+            answer
+        })
     }
 
     fn tell(&self, note: Note, call: &Call) {
@@ -251,5 +259,18 @@ impl Server for DockerServer {
 
     fn watch(self: Arc<Self>, interest: Interest, _call: Call) -> Watching {
         Box::pin(self.watchers.watch(interest))
+    }
+}
+
+impl DockerServer {
+    fn respond(self: Arc<Self>, request: Request, call: Call) -> Answering {
+        match request.method {
+            Method::ResourcesList if self.tools.about().capabilities.resources => Box::pin(async move {
+                let all = resources::list(&self.dock).await;
+                Ok(Answer::Complete(Raw::object([("resources", &Raw::array(&all))])))
+            }),
+            Method::Complete => Box::pin(async move { self.complete(&request).await.map(Answer::Complete) }),
+            _ => Arc::clone(&self.tools).answer(request, call),
+        }
     }
 }

@@ -29,6 +29,7 @@ pub(crate) use stats::{Summary, snapshot};
 
 use crate::dock::Dock;
 use crate::fault::Fault;
+use crate::redact;
 use crate::settings::Safety;
 use mcp::builtin::{Annotations, Builtin, Fail, Output, tool};
 use mcp::{Call, Tier};
@@ -178,6 +179,37 @@ impl<A: JsonSchema> JsonSchema for Given<A> {
     }
 }
 
+/// Arguments that say which thing of the engine a call is about.
+const TARGETS: [&str; 10] = [
+    "container_id",
+    "network_id",
+    "volume_name",
+    "image_name",
+    "image",
+    "repository",
+    "name",
+    "path",
+    "registry",
+    "project",
+];
+
+impl<A> Given<A> {
+    /// Notes for the audit what the call is about and what was decided, as far as that is known now.
+    fn note(&self, call: &Call) {
+        let target = |name: &&str| {
+            let value = self.0.get(*name)?.as_str().filter(|value| !value.is_empty())?;
+            let value: String = redact::clean(value).chars().take(200).collect();
+            Some(format!("{name} {}", redact::secrets(&value)))
+        };
+        let targets: Vec<_> = TARGETS.iter().filter_map(target).collect();
+        if !targets.is_empty() {
+            call.note("target", &targets.join(", "));
+        }
+        let is_dry = self.0.get("dry_run").is_some_and(|dry| *dry == true);
+        call.note("decision", if is_dry { "dry run" } else { "allowed" });
+    }
+}
+
 impl<A: DeserializeOwned> Given<A> {
     /// Reads them. `null` is as good as nothing.
     fn read(self, known: &[String]) -> Result<A, Fault> {
@@ -224,6 +256,7 @@ impl Offer<'_> {
         let known: Arc<[String]> = properties.into_iter().flat_map(Map::keys).cloned().collect();
         let run = Arc::new(run);
         self.server = Some(server.tool(head, move |dock, given: Given<A>, call| {
+            given.note(&call);
             let read = given.read(&known);
             let run = Arc::clone(&run);
             async move { run(dock, read?, call).await }

@@ -112,7 +112,7 @@ pub(crate) async fn driver_options(
         if dock.safety().allows(&format!("volume-driver:{driver}")) {
             return Ok(options);
         }
-        return Err(Fault::new(format!(
+        return Err(Fault::refused(format!(
             "driver: {driver:?} is refused, for what a driver does with a path cannot be known; the operator can allow \
              it by name (volume-driver:{driver})."
         )));
@@ -121,7 +121,7 @@ pub(crate) async fn driver_options(
         return Ok(options);
     }
     if let Some(odd) = options.keys().find(|key| !matches!(key.as_str(), "type" | "o" | "device" | "size")) {
-        return Err(Fault::new(format!(
+        return Err(Fault::refused(format!(
             "driver_opts: {odd:?} is no option of the driver local; it has type, o, device and size."
         )));
     }
@@ -140,7 +140,7 @@ pub(crate) async fn driver_options(
         }
         "" | "none" | "bind" => Ok(options),
         _ if binds => Err(Fault::new("driver_opts: a bind mount has the type none.")),
-        other => Err(Fault::new(format!(
+        other => Err(Fault::refused(format!(
             "driver_opts: the type {other:?} is refused, for it mounts something of the host; use none with o=bind, tmpfs, nfs or cifs."
         ))),
     }

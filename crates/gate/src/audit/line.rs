@@ -1,7 +1,7 @@
 //! One line, written as it is found out.
 
 use crate::audit::digits;
-use mcp::Raw;
+use mcp::{Detail, Raw, Tier};
 use std::io::Write as _;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
@@ -82,6 +82,29 @@ impl Line {
         if let Some(rest) = self.text.get_mut(at..) {
             rest.rotate_left(behind);
         }
+    }
+
+    /// How much harm what is asked for can do.
+    pub(crate) fn tier(&mut self, tier: Tier) {
+        self.name("tier", tier.as_str());
+    }
+
+    /// What the server said about it: texts, few and short (see [`mcp::Call::note`]).
+    pub(crate) fn details(&mut self, details: &[Detail]) {
+        if details.is_empty() {
+            return;
+        }
+        let text = self.key("detail");
+        text.push(b'{');
+        for (at, detail) in details.iter().enumerate() {
+            if at > 0 {
+                text.push(b',');
+            }
+            mcp::push_string(text, detail.name);
+            text.push(b':');
+            mcp::push_string(text, &detail.value);
+        }
+        text.push(b'}');
     }
 
     /// How it ended; `bytes` is the size of the result.

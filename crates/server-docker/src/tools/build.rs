@@ -121,7 +121,7 @@ async fn run(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Bui
         let arguments: BTreeMap<_, _> = arguments.into_iter().map(|(k, v)| (k, v.to_string())).collect();
         let labels = crate::environment::labels(maybe(asked.labels, "labels")?)?;
         let network =
-            asked.network.as_deref().map(|network| crate::options::namespace(dock.safety(), "network", network));
+            asked.network.as_deref().map(|network| crate::isolation::namespace(dock.safety(), "network", network));
         let json = |map: &BTreeMap<String, String>| serde_json::to_string(map).unwrap_or_default();
         let (to, from) = mpsc::channel(4);
         let ask = Ask::post("/build")
@@ -205,7 +205,9 @@ async fn follow(dock: &Dock, ask: Ask<'_>, call: &Call) -> Result<(Option<String
         }
         if let Some(fault) = pull::failed(&line) {
             let reason = Fail::from(fault);
-            let Fail::Tool(reason) = reason else { return Err(Fault::new("the build failed.")) };
+            let (Fail::Tool(reason) | Fail::Refused(reason)) = reason else {
+                return Err(Fault::new("the build failed."));
+            };
             let newest: Vec<_> = said.all.iter().rev().take(20).rev().cloned().collect();
             return Err(Fault::new(format!(
                 "the build failed: {reason}\nIts last lines:\n{}",

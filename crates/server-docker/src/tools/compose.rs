@@ -4,10 +4,12 @@
 //! Compose itself (`config`), what comes out is decided service by service with the same rules, and exactly that
 //! is what is then brought up: the file is not read a second time.
 
+mod protected;
 mod rules;
+mod written;
 
 use super::{AGAIN, OPEN, Offer, PLAIN, files};
-use crate::confirm::{Doom, agreed};
+use crate::confirm::{Consent, Doom};
 use crate::dock::{Dock, Pace, head};
 use crate::fault::Fault;
 use crate::redact;
@@ -112,7 +114,7 @@ async fn ready(dock: &Dock, asked: &Project, decides: bool) -> Result<Ready, Fau
     let written = tokio::fs::read_to_string(&file)
         .await
         .map_err(|e| Fault::new(format!("path: the compose file cannot be read: {e}.")))?;
-    for path in rules::read_by_compose(&written)? {
+    for path in written::read_by_compose(&written)? {
         files::allowed(dock, &folder.join(path).to_string_lossy()).await?;
     }
     let place = [("-f", file.as_os_str()), ("--project-directory", folder.as_os_str()), ("-p", project.as_ref())];
@@ -231,10 +233,10 @@ async fn config(dock: Arc<Dock>, asked: Project, _call: Call) -> Result<Structur
         let model: Value = serde_saphyr::from_str(&ready.text).map_err(|e| Fault::new(e.to_string()))?;
         let refused = match rules::decide(&dock, &model, &ready.folder).await {
             Ok(()) => None,
-            Err(Fault::Said(why)) => Some(why),
+            Err(Fault::Said(why) | Fault::Refused(why)) => Some(why),
             Err(other) => return Err(other),
         };
-        let config = rules::hidden(&ready.text);
+        let config = written::hidden(&ready.text);
         Ok(Structured(Config {
             project: ready.project,
             services: ready.services,
@@ -287,11 +289,8 @@ struct Down {
     /// Its volumes with all data in them, too
     #[serde(default)]
     volumes: bool,
-    /// Only tell what would be removed
-    #[serde(default)]
-    dry_run: bool,
-    /// What a refusal for want of consent gave
-    confirm_token: Option<String>,
+    #[serde(flatten)]
+    consent: Consent,
 }
 
 async fn down(dock: Arc<Dock>, asked: Down, call: Call) -> Result<Structured<Done>, Fail> {
@@ -302,15 +301,15 @@ async fn down(dock: Arc<Dock>, asked: Down, call: Call) -> Result<Structured<Don
         if asked.volumes {
             things.extend(ready.volumes.iter().map(|volume| format!("the volume {volume} with all data in it")));
         }
-        rules::protected(&dock, &ready.project).await?;
-        if asked.dry_run {
+        protected::check(&dock, &ready.project, asked.volumes).await?;
+        if asked.consent.is_dry() {
             let said = format!("would remove:\n{}\n", things.join("\n"));
             return Ok(done(&dock, ready, (said, String::new())));
         }
         let what = format!("take down the project {}", ready.project);
         let options = if asked.volumes { "volumes".into() } else { String::new() };
         let doom = Doom { tool: "docker_compose_down", what, things, options };
-        agreed(dock.safety(), &dock.tickets, &call, &doom, asked.confirm_token.as_deref()).await?;
+        asked.consent.given(&dock, &call, doom).await?;
         let arguments: &[&str] = if asked.volumes { &["down", "-v"] } else { &["down"] };
         let said = ready.call(&dock, arguments).await?;
         Ok(done(&dock, ready, said))

@@ -1,7 +1,7 @@
 //! Containers: what one is, how one is made and removed.
 
 use super::{AGAIN, OfContainer, Offer, PLAIN, Truncation, text};
-use crate::confirm::{Doom, agreed};
+use crate::confirm::{Consent, Doom, DryRun};
 use crate::dock::{Dock, Pace, head};
 use crate::engine::{Ask, path};
 use crate::fault::Fault;
@@ -115,21 +115,16 @@ struct Remove {
     /// Remove associated anonymous volumes
     #[serde(default)]
     volumes: bool,
-    /// Only tell what would be removed
-    #[serde(default)]
-    dry_run: bool,
-    /// What a refusal for want of consent gave
-    confirm_token: Option<String>,
+    #[serde(flatten)]
+    consent: Consent,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct Removed {
     container_id: String,
     removed_volumes: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dry_run: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    would_remove: Option<Vec<String>>,
+    #[serde(flatten)]
+    told: DryRun,
 }
 
 async fn remove(dock: Arc<Dock>, asked: Remove, call: Call) -> Result<Structured<Removed>, Fail> {
@@ -137,21 +132,12 @@ async fn remove(dock: Arc<Dock>, asked: Remove, call: Call) -> Result<Structured
         let name = names::container(&asked.container_id)?;
         let found = dock.container(name).await?;
         let own = text(&found, "Name").trim_start_matches('/');
-        let labels = found.pointer("/Config/Labels").unwrap_or(&Value::Null);
-        if let Some(why) = protect::why(dock.safety(), [own], labels) {
-            return Err(Fault::new(format!("this container is not removed: {why}.")));
-        }
+        protect::check(dock.safety(), "container", [own], found.pointer("/Config/Labels"))?;
         let state = found.pointer("/State/Status").and_then(Value::as_str).unwrap_or_default();
         let mut things = vec![described("container", own, &found, state)];
         if asked.volumes {
             let mounts = super::items(&found, "Mounts").iter().filter(|m| text(m, "Type") == "volume");
             things.extend(mounts.map(|m| format!("volume {} if it has no name of its own", text(m, "Name"))));
-        }
-        let container_id = asked.container_id.clone();
-        if asked.dry_run {
-            let done =
-                Removed { container_id, removed_volumes: false, dry_run: Some(true), would_remove: Some(things) };
-            return Ok(Structured(done));
         }
         let running = matches!(state, "running" | "paused" | "restarting");
         let doom = Doom {
@@ -160,13 +146,15 @@ async fn remove(dock: Arc<Dock>, asked: Remove, call: Call) -> Result<Structured
             things,
             options: if asked.force { "force".into() } else { String::new() },
         };
-        agreed(dock.safety(), &dock.tickets, &call, &doom, asked.confirm_token.as_deref()).await?;
+        let container_id = asked.container_id.clone();
+        if let Some(told) = asked.consent.given(&dock, &call, doom).await? {
+            return Ok(Structured(Removed { container_id, removed_volumes: false, told }));
+        }
         // By id: a name could belong to another one by now.
         let id = text(&found, "Id");
         let ask = Ask::delete(path(&["containers", id])).flag("force", asked.force).flag("v", asked.volumes);
         dock.engine.act(ask).await?;
-        let done = Removed { container_id, removed_volumes: asked.volumes, dry_run: None, would_remove: None };
-        Ok(Structured(done))
+        Ok(Structured(Removed { container_id, removed_volumes: asked.volumes, told: DryRun::default() }))
     })
     .await
 }

@@ -4,7 +4,7 @@
 use super::{AGAIN, Offer, PLAIN, text};
 use crate::dock::{Dock, Pace};
 use crate::engine::{Ask, path};
-use crate::fault::Fault;
+use crate::fault::{self, Fault};
 use crate::image::{Image, is_tag};
 use crate::mounts::lexical;
 use crate::names;
@@ -75,7 +75,12 @@ async fn from(dock: Arc<Dock>, asked: From, _call: Call) -> Result<Structured<Co
     dock.run(Pace::Patient, async {
         let name = names::container(&asked.container_id)?.to_owned();
         let ask = Ask::get(path(&["containers", &name, "archive"])).query("path", absolute(&asked.path)?);
-        let archive = dock.engine.bytes(ask, MOST_ARCHIVE).await?;
+        let archive = dock.engine.bytes(ask, MOST_ARCHIVE).await.map_err(|error| {
+            let told = fault::sentence(&error);
+            // Podman does not say what is missing.
+            let is_named = told.contains(&asked.path) || !error.is_missing();
+            if is_named { error.into() } else { Fault::new(format!("{:?}: {told}", asked.path)) }
+        })?;
         let most = match dock.settings.limits.output_bytes {
             0 => MOST_ARCHIVE,
             most => most,

@@ -6,9 +6,9 @@ use crate::dock::{Dock, Pace, head};
 use crate::engine::{Ask, Frames, Source, path};
 use crate::environment;
 use crate::fault::Fault;
+use crate::isolation;
 use crate::lenient::{Lenient, Scalar, Words, maybe};
 use crate::names;
-use crate::options;
 use crate::units;
 use mcp::Call;
 use mcp::builtin::{Fail, Structured};
@@ -134,7 +134,7 @@ async fn run(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Ran
 /// Makes it known to the engine. Gives its id and the container's name.
 async fn prepare(dock: &Dock, asked: Asked) -> Result<(String, String), Fault> {
     let name = names::container(&asked.container_id)?;
-    options::privileged(dock.safety(), asked.privileged)?;
+    isolation::privileged(dock.safety(), asked.privileged)?;
     let words = command::words(Some(asked.command))?.unwrap_or_default();
     let body = json!({
         "AttachStdout": true,

@@ -3,7 +3,7 @@
 use super::containers::{Details, details};
 use super::list::tags;
 use super::{AGAIN, OPEN_AGAIN, Offer, PLAIN, items, text};
-use crate::confirm::{Doom, agreed};
+use crate::confirm::{Consent, Doom, DryRun};
 use crate::dock::{Dock, Pace};
 use crate::engine::{Ask, image_path};
 use crate::fault::Fault;
@@ -116,21 +116,16 @@ struct Remove {
     /// Do not delete untagged parents
     #[serde(default)]
     noprune: bool,
-    /// Only tell what would be removed
-    #[serde(default)]
-    dry_run: bool,
-    /// What a refusal for want of consent gave
-    confirm_token: Option<String>,
+    #[serde(flatten)]
+    consent: Consent,
 }
 
 #[derive(Debug, Default, Serialize, JsonSchema)]
 struct Removed {
     /// What went: {"Untagged": …} or {"Deleted": …}.
     deleted: Vec<Map<String, Value>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dry_run: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    would_remove: Option<Vec<String>>,
+    #[serde(flatten)]
+    told: DryRun,
 }
 
 /// Objects of a list.
@@ -144,22 +139,18 @@ async fn remove(dock: Arc<Dock>, asked: Remove, call: Call) -> Result<Structured
         let image = Image::parse(&asked.image)?;
         let found = found(&dock, &image).await?;
         let names = tags(&found);
-        let labels = found.pointer("/Config/Labels").unwrap_or(&Value::Null);
-        if let Some(why) = protect::why(dock.safety(), names.iter().map(String::as_str), labels) {
-            return Err(Fault::new(format!("this image is not removed: {why}.")));
-        }
+        protect::check(dock.safety(), "image", names.iter().map(String::as_str), found.pointer("/Config/Labels"))?;
         let things = vec![described(&found)];
-        if asked.dry_run {
-            return Ok(Structured(Removed { dry_run: Some(true), would_remove: Some(things), ..Removed::default() }));
-        }
         let options = [(asked.force, "force"), (asked.noprune, "noprune")];
         let options: Vec<_> = options.into_iter().filter(|(on, _)| *on).map(|(_, word)| word).collect();
         let what = format!("remove the image {}", image.as_str());
         let doom = Doom { tool: "docker_remove_image", what, things, options: options.join(", ") };
-        agreed(dock.safety(), &dock.tickets, &call, &doom, asked.confirm_token.as_deref()).await?;
+        if let Some(told) = asked.consent.given(&dock, &call, doom).await? {
+            return Ok(Structured(Removed { deleted: Vec::new(), told }));
+        }
         let ask = Ask::delete(image_path(&image, "")).flag("force", asked.force).flag("noprune", asked.noprune);
         let deleted = objects(dock.engine.json(ask).await?);
-        Ok(Structured(Removed { deleted, ..Removed::default() }))
+        Ok(Structured(Removed { deleted, told: DryRun::default() }))
     })
     .await
 }

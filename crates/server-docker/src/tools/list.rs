@@ -5,6 +5,7 @@ use crate::dock::{Dock, Pace};
 use crate::engine::Ask;
 use crate::fault::Fault;
 use crate::filters::{Filters, Given};
+use crate::image::familiar;
 use mcp::Call;
 use mcp::builtin::{Fail, Structured};
 use schemars::JsonSchema;
@@ -143,7 +144,7 @@ fn container(value: &Value) -> Container {
         short_id: short(&id),
         id,
         name: name.trim_start_matches('/').to_owned(),
-        image: text(value, "Image").to_owned(),
+        image: familiar(text(value, "Image")).to_owned(),
         status: text(value, "State").to_owned(),
         labels: labels(value),
         status_text: text(value, "Status").to_owned(),
@@ -189,7 +190,7 @@ fn image(value: &Value) -> Image {
 /// The names of an image. An engine that has none says so in its own way.
 pub(super) fn tags(value: &Value) -> Vec<String> {
     let all = items(value, "RepoTags").iter().filter_map(Value::as_str);
-    all.filter(|tag| !tag.starts_with("<none>")).map(str::to_owned).collect()
+    all.filter(|tag| !tag.starts_with("<none>")).map(|tag| familiar(tag).to_owned()).collect()
 }
 
 async fn networks(dock: Arc<Dock>, asked: AskedPlain, _call: Call) -> Result<Structured<Networks>, Fail> {

@@ -2,7 +2,7 @@
 
 use super::containers::{Details, details};
 use super::{AGAIN, Offer, PLAIN, text};
-use crate::confirm::{Doom, agreed};
+use crate::confirm::{Consent, Doom, DryRun};
 use crate::dock::{Dock, Pace};
 use crate::engine::{Ask, path};
 use crate::environment;
@@ -86,7 +86,7 @@ async fn create(dock: Arc<Dock>, asked: Create, _call: Call) -> Result<Structure
     dock.run(Pace::Quick, async {
         let name = names::network(&asked.name)?;
         if ON_THE_HOSTS_WIRE.contains(&asked.driver.as_str()) && !dock.safety().allows("network:host") {
-            return Err(Fault::new(format!(
+            return Err(Fault::refused(format!(
                 "driver: {:?} is refused, for it opens the host's network; the operator can allow it by name (network:host).",
                 asked.driver
             )));
@@ -217,38 +217,29 @@ async fn disconnect(dock: Arc<Dock>, asked: Disconnect, _call: Call) -> Result<S
 struct Remove {
     /// Network ID or name
     network_id: String,
-    /// Only tell what would be removed
-    #[serde(default)]
-    dry_run: bool,
-    /// What a refusal for want of consent gave
-    confirm_token: Option<String>,
+    #[serde(flatten)]
+    consent: Consent,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct Removed {
     network_id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dry_run: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    would_remove: Option<Vec<String>>,
+    #[serde(flatten)]
+    told: DryRun,
 }
 
 async fn remove(dock: Arc<Dock>, asked: Remove, call: Call) -> Result<Structured<Removed>, Fail> {
     dock.run(Pace::Quick, async {
         let found = found(&dock, &asked.network_id).await?;
         let name = text(&found, "Name");
-        if let Some(why) = protect::why(dock.safety(), [name], found.get("Labels").unwrap_or(&Value::Null)) {
-            return Err(Fault::new(format!("this network is not removed: {why}.")));
-        }
+        protect::check(dock.safety(), "network", [name], found.get("Labels"))?;
         let things = vec![described(&found)];
-        let network_id = asked.network_id.clone();
-        if asked.dry_run {
-            return Ok(Structured(Removed { network_id, dry_run: Some(true), would_remove: Some(things) }));
-        }
         let doom = Doom { tool: "docker_remove_network", what: "remove".into(), things, options: String::new() };
-        agreed(dock.safety(), &dock.tickets, &call, &doom, asked.confirm_token.as_deref()).await?;
-        dock.engine.act(Ask::delete(path(&["networks", text(&found, "Id")]))).await?;
-        Ok(Structured(Removed { network_id, dry_run: None, would_remove: None }))
+        let told = asked.consent.given(&dock, &call, doom).await?;
+        if told.is_none() {
+            dock.engine.act(Ask::delete(path(&["networks", text(&found, "Id")]))).await?;
+        }
+        Ok(Structured(Removed { network_id: asked.network_id.clone(), told: told.unwrap_or_default() }))
     })
     .await
 }

@@ -167,6 +167,11 @@ async fn top(dock: Arc<Dock>, asked: OfContainer, _call: Call) -> Result<Structu
     dock.run(Pace::Quick, async {
         let name = names::container(&asked.container_id)?;
         let answer = dock.engine.json(Ask::get(path(&["containers", name, "top"]))).await?;
+        if answer.is_null() {
+            return Err(Fault::new(
+                "this engine told nothing of the processes; Podman before 4.4 does so. Use docker_exec_command with ps.",
+            ));
+        }
         let mut answer = dock.shown(answer);
         if dock.safety().redact {
             for row in answer.get_mut("Processes").and_then(Value::as_array_mut).into_iter().flatten() {

@@ -2,7 +2,7 @@
 
 use super::containers::{Details, details};
 use super::{AGAIN, Offer, PLAIN, items, text};
-use crate::confirm::{Doom, agreed};
+use crate::confirm::{Consent, Doom, DryRun};
 use crate::dock::{Dock, Pace};
 use crate::engine::{Ask, path};
 use crate::environment;
@@ -90,29 +90,22 @@ struct Remove {
     /// Force removal
     #[serde(default)]
     force: bool,
-    /// Only tell what would be removed
-    #[serde(default)]
-    dry_run: bool,
-    /// What a refusal for want of consent gave
-    confirm_token: Option<String>,
+    #[serde(flatten)]
+    consent: Consent,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct Removed {
     volume_name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dry_run: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    would_remove: Option<Vec<String>>,
+    #[serde(flatten)]
+    told: DryRun,
 }
 
 async fn remove(dock: Arc<Dock>, asked: Remove, call: Call) -> Result<Structured<Removed>, Fail> {
     dock.run(Pace::Quick, async {
         let name = names::volume(&asked.volume_name)?;
         let found = found(&dock, name).await?;
-        if let Some(why) = protect::why(dock.safety(), [name], found.get("Labels").unwrap_or(&Value::Null)) {
-            return Err(Fault::new(format!("this volume is not removed: {why}.")));
-        }
+        protect::check(dock.safety(), "volume", [name], found.get("Labels"))?;
         let mut things = vec![described(&found)];
         let mut filters = Filters::default();
         filters.set("volume", name);
@@ -122,15 +115,13 @@ async fn remove(dock: Arc<Dock>, asked: Remove, call: Call) -> Result<Structured
             let user = items(user, "Names").first().and_then(Value::as_str).unwrap_or_default();
             things.push(format!("it is used by {}", crate::redact::clean(user.trim_start_matches('/'))));
         }
-        let volume_name = asked.volume_name.clone();
-        if asked.dry_run {
-            return Ok(Structured(Removed { volume_name, dry_run: Some(true), would_remove: Some(things) }));
-        }
         let options = if asked.force { "force".into() } else { String::new() };
         let doom = Doom { tool: "docker_remove_volume", what: "remove with all data in it".into(), things, options };
-        agreed(dock.safety(), &dock.tickets, &call, &doom, asked.confirm_token.as_deref()).await?;
-        dock.engine.act(Ask::delete(path(&["volumes", name])).flag("force", asked.force)).await?;
-        Ok(Structured(Removed { volume_name, dry_run: None, would_remove: None }))
+        let told = asked.consent.given(&dock, &call, doom).await?;
+        if told.is_none() {
+            dock.engine.act(Ask::delete(path(&["volumes", name])).flag("force", asked.force)).await?;
+        }
+        Ok(Structured(Removed { volume_name: asked.volume_name.clone(), told: told.unwrap_or_default() }))
     })
     .await
 }

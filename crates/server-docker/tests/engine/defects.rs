@@ -187,6 +187,7 @@ fn each_test_that_is_named_exists() {
         include_str!("../../src/mounts.rs"),
         include_str!("../../src/ports.rs"),
         include_str!("../../src/redact.rs"),
+        include_str!("../../../redact/src/lib.rs"),
         include_str!("../../src/tools.rs"),
         include_str!("../../src/units.rs"),
         include_str!("../../../portcullis/src/docker/tests.rs"),

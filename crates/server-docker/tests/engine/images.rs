@@ -1,7 +1,7 @@
 //! Images: built, named, looked at, saved, loaded and removed.
 
 use crate::engine;
-use crate::support::{caller, unique};
+use crate::support::{caller, unique, wait_for};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -89,6 +89,20 @@ async fn a_build_that_fails_shows_the_step_and_what_it_wrote() {
         let refused = me.fault("docker_build_image", arguments).await;
         assert!(refused.contains(word), "{word}: {refused}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_ends_when_its_caller_goes_away() {
+    let engine = engine!();
+    if engine.not_on_podman("its build goes on when the connection ends") {
+        return;
+    }
+    let me = caller(engine, |_| {});
+    let folder = folder(&[("Dockerfile", "FROM busybox:latest\nRUN sleep 987\n")]);
+    let steps = || engine.docker(&["ps", "--no-trunc", "--format", "{{.Command}}"]).contains("sleep 987");
+    let arguments = json!({"path": path(&folder), "builder": "classic", "network": "none", "nocache": true});
+    me.abandon("docker_build_image", arguments, wait_for("the step", async || steps())).await;
+    wait_for("the end of the step", async || !steps()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,16 +1,12 @@
 //! What a completed compose file may say: the same as a call that creates a container.
 
 use crate::dock::Dock;
-use crate::engine::Ask;
 use crate::fault::Fault;
-use crate::filters::Filters;
+use crate::isolation;
 use crate::lenient::Scalar;
-use crate::options;
 use crate::ports;
-use crate::protect;
-use crate::redact;
 use crate::settings::Safety;
-use crate::tools::{items, text};
+use crate::tools::text;
 use crate::volumes::{self, Bound};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -114,10 +110,10 @@ pub(super) async fn decide(dock: &Dock, model: &Value, folder: &Path) -> Result<
 }
 
 fn of(name: &str, fault: Fault) -> Fault {
+    let named: String = name.chars().take(100).collect();
     match fault {
-        Fault::Said(why) => {
-            Fault::Said(format!("{:?} in the compose file: {why}", name.chars().take(100).collect::<String>()))
-        }
+        Fault::Said(why) => Fault::Said(format!("{named:?} in the compose file: {why}")),
+        Fault::Refused(why) => Fault::Refused(format!("{named:?} in the compose file: {why}")),
         other => other,
     }
 }
@@ -132,56 +128,24 @@ fn words(value: Option<&Value>) -> Vec<String> {
     }
 }
 
-/// Files that Compose itself would read because of this file, and whose lines it would show. Those that would have
-/// to be read first to know what they lead to are refused.
-pub(super) fn read_by_compose(written: &str) -> Result<Vec<String>, Fault> {
-    let model: Value =
-        serde_saphyr::from_str(written).map_err(|e| Fault::new(format!("the compose file cannot be read: {e}.")))?;
-    let refused = |what: &str| {
-        Fault::new(format!(
-            "{what} is refused: it would be read before it could be decided; write all services into one file."
-        ))
-    };
-    if model.get("include").is_some() {
-        return Err(refused("include"));
-    }
-    let mut all = Vec::new();
-    for service in model.get("services").and_then(Value::as_object).into_iter().flat_map(Map::values) {
-        if service.get("extends").is_some_and(|extends| extends.get("file").is_some()) {
-            return Err(refused("extends with a file"));
-        }
-        match service.get("env_file") {
-            Some(Value::String(path)) => all.push(path.clone()),
-            Some(Value::Array(paths)) => {
-                all.extend(paths.iter().map(|path| path.as_str().unwrap_or_else(|| text(path, "path")).to_owned()));
-            }
-            _ => {}
-        }
-    }
-    match all.iter().find(|path| path.contains('$')) {
-        Some(path) => Err(refused(&format!("env_file: {path:?} with a variable in it"))),
-        None => Ok(all),
-    }
-}
-
 /// Everything that can be decided without the engine. Gives the mounts: source and target.
 fn plain(safety: &Safety, service: &Map<String, Value>) -> Result<Vec<(String, String)>, Fault> {
     let odd = service
         .keys()
         .find(|key| !KNOWN.contains(&key.as_str()) && !KNOWN_TOO.contains(&key.as_str()) && !key.starts_with("x-"));
     if let Some(odd) = odd {
-        return Err(Fault::new(format!(
+        return Err(Fault::refused(format!(
             "{:?} is refused, for it is not known what it opens.",
             odd.chars().take(60).collect::<String>()
         )));
     }
     let is_on = |value: &Value| !matches!(value, Value::Bool(false) | Value::Null) && value.as_str() != Some("false");
-    options::privileged(safety, service.get("privileged").is_some_and(is_on))?;
-    options::capabilities(safety, words(service.get("cap_add")))?;
-    options::security_options(safety, words(service.get("security_opt")))?;
+    isolation::privileged(safety, service.get("privileged").is_some_and(is_on))?;
+    isolation::capabilities(safety, words(service.get("cap_add")))?;
+    isolation::security_options(safety, words(service.get("security_opt")))?;
     let devices = service.get("devices").and_then(Value::as_array).into_iter().flatten();
     let devices = devices.map(|d| d.as_str().map_or_else(|| text(d, "source").to_owned(), str::to_owned)).collect();
-    options::devices(safety, devices)?;
+    isolation::devices(safety, devices)?;
     let spaces = [
         ("pid", "pid"),
         ("ipc", "ipc"),
@@ -194,11 +158,11 @@ fn plain(safety: &Safety, service: &Map<String, Value>) -> Result<Vec<(String, S
         let mode = service.get(key).and_then(Value::as_str).unwrap_or_default();
         // Another service's namespace is another container's.
         if !mode.is_empty() && !mode.starts_with("service:") {
-            options::namespace(safety, kind, mode)?;
+            isolation::namespace(safety, kind, mode)?;
         }
     }
     if let Some(driver) = service.get("logging").and_then(|l| l.get("driver")).and_then(Value::as_str) {
-        options::log_driver(safety, driver)?;
+        isolation::log_driver(safety, driver)?;
     }
     ports(safety, service.get("ports"))?;
     build(safety, service.get("build"))?;
@@ -220,7 +184,7 @@ fn plain(safety: &Safety, service: &Map<String, Value>) -> Result<Vec<(String, S
                 match part("type").as_str() {
                     "bind" if part("source").starts_with('/') => binds.push((part("source"), part("target"))),
                     "volume" | "tmpfs" => {}
-                    other => return Err(Fault::new(format!("a mount of the type {other:?} is refused."))),
+                    other => return Err(Fault::refused(format!("a mount of the type {other:?} is refused."))),
                 }
             }
             _ => return Err(Fault::new("a mount cannot be read.")),
@@ -286,18 +250,18 @@ fn build(safety: &Safety, given: Option<&Value>) -> Result<(), Fault> {
     let Some(Value::Object(build)) = given else { return Ok(()) };
     if let Some(odd) = build.keys().find(|key| !BUILD.contains(&key.as_str()) && key.as_str() != "additional_contexts")
     {
-        return Err(Fault::new(format!(
+        return Err(Fault::refused(format!(
             "{:?} of a build is refused, for it is not known what it opens.",
             odd.chars().take(60).collect::<String>()
         )));
     }
     let network = build.get("network").and_then(Value::as_str).unwrap_or_default();
     if !network.is_empty() {
-        options::namespace(safety, "network", network)?;
+        isolation::namespace(safety, "network", network)?;
     }
     let file = build.get("dockerfile").and_then(Value::as_str).unwrap_or_default();
     if file.starts_with('/') || file.split('/').any(|part| part == "..") {
-        return Err(Fault::new("a Dockerfile must lie in the folder that is built from."));
+        return Err(Fault::refused("a Dockerfile must lie in the folder that is built from."));
     }
     Ok(())
 }
@@ -329,7 +293,7 @@ async fn top_level(dock: &Dock, kind: &str, one: &Value, folder: &Path) -> Resul
             volumes::driver_options(dock, driver, options.collect()).await.map(|_| ())
         }
         "networks" if matches!(text(one, "driver"), "host" | "macvlan" | "ipvlan") || text(one, "name") == "host" => {
-            options::namespace(dock.safety(), "network", "host").map(|_| ())
+            isolation::namespace(dock.safety(), "network", "host").map(|_| ())
         }
         "configs" | "secrets" => match one.get("file").and_then(Value::as_str) {
             Some(file) => super::files::allowed(dock, &folder.join(file).to_string_lossy()).await.map(|_| ()),
@@ -337,38 +301,6 @@ async fn top_level(dock: &Dock, kind: &str, one: &Value, folder: &Path) -> Resul
         },
         _ => Ok(()),
     }
-}
-
-/// Refuses if a container of the project is protected.
-pub(super) async fn protected(dock: &Dock, project: &str) -> Result<(), Fault> {
-    let mut filters = Filters::default();
-    filters.set("label", format!("com.docker.compose.project={project}"));
-    let list =
-        dock.engine.json(Ask::get("/containers/json").flag("all", true).maybe("filters", filters.query())).await?;
-    for container in list.as_array().into_iter().flatten() {
-        let names: Vec<_> =
-            items(container, "Names").iter().filter_map(Value::as_str).map(|n| n.trim_start_matches('/')).collect();
-        if let Some(why) =
-            protect::why(dock.safety(), names.iter().copied(), container.get("Labels").unwrap_or(&Value::Null))
-        {
-            return Err(Fault::new(format!("the project is not taken down, for {} stays: {why}.", names.join(", "))));
-        }
-    }
-    Ok(())
-}
-
-/// The file without its secrets.
-pub(super) fn hidden(text: &str) -> String {
-    let line = |line: &str| match line.split_once(": ") {
-        Some((key, value))
-            if redact::is_secret_name(key.trim().trim_matches(['"', '\''])) && !value.trim().is_empty() =>
-        {
-            format!("{key}: {}", redact::HIDDEN)
-        }
-        _ => redact::variable(line),
-    };
-    let text: Vec<_> = redact::clean(text).lines().map(line).collect();
-    redact::secrets(&text.join("\n"))
 }
 
 /// For fuzzing: no text harms the reader or the rules, and no privileged service passes.
@@ -422,29 +354,5 @@ mod tests {
         let fine = "image: x\ncap_add: [NET_BIND_SERVICE]\nnetwork_mode: service:db\nports: ['127.0.0.1:80:80', {target: 1, published: 2}]\nvolumes: ['/srv/x:/y:ro', 'data:/z']";
         assert_eq!(verdict(fine).unwrap().len(), 2);
         check(fine);
-    }
-
-    #[test]
-    fn what_compose_would_read_is_known_before_it_reads() {
-        let files =
-            read_by_compose("services: {a: {env_file: x.env}, b: {env_file: [y.env, {path: /etc/z}]}}").unwrap();
-        assert_eq!(files, ["x.env", "y.env", "/etc/z"]);
-        for refused in [
-            "include: [a.yml]",
-            "services: {a: {extends: {file: /x, service: b}}}",
-            "services: {a: {env_file: $HOME/x}}",
-            "a: [",
-            "services: {a: {env_file: ['${X}']}}",
-        ] {
-            assert!(read_by_compose(refused).is_err(), "{refused}");
-        }
-    }
-
-    #[test]
-    fn a_completed_file_is_shown_without_its_secrets() {
-        let text = hidden(
-            "services:\n  a:\n    environment:\n      DB_PASSWORD: hunter2\n      NAME: x\n      URL: postgres://u:hunter2@h\n",
-        );
-        assert!(!text.contains("hunter2") && text.contains("NAME: x"), "{text}");
     }
 }

@@ -56,6 +56,14 @@ impl Engine {
         docker(&self.socket, arguments).unwrap()
     }
 
+    /// Whether this is Podman; then one line says why a test, or a part of one, is not done there.
+    pub fn not_on_podman(&self, because: &str) -> bool {
+        if self.podman {
+            println!("not on Podman because {because}");
+        }
+        self.podman
+    }
+
     /// An image with busybox and nothing else, as `busybox:latest`.
     fn import_busybox(&self) -> Result<(), String> {
         if docker(&self.socket, &["image", "inspect", "busybox:latest"]).is_ok() {
