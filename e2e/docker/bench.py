@@ -49,6 +49,12 @@ class Ours:
     def __init__(self, address):
         self.connection = http.client.HTTPConnection(address, timeout=60)
 
+    def get(self, path):
+        self.connection.request("GET", path)
+        response = self.connection.getresponse()
+        assert response.status == 200, (path, response.status)
+        return response.read()
+
     def ask(self, tool, arguments):
         self.connection.request("POST", "/" + tool, json.dumps(arguments), {"content-type": "application/json"})
         response = self.connection.getresponse()
@@ -125,6 +131,8 @@ def main():
         with wire.Server(engine, "httpstream", **limits) as server:
             ours = Ours(server.address)
             idle = resident(server.process.pid)
+            # What asking costs by itself. A call has both: ours, and within it the engine's.
+            row("a request alone (/_ping, /healthz)", median(lambda: api.ask("GET", "/_ping"), 200), median(lambda: ours.get("/healthz"), 200))
             row("version", median(lambda: api.ask("GET", "/version"), 200), median(lambda: ours.ask("docker_version", {}), 200))
             log = json.loads(api.ask("POST", "/containers/create?name=log", {"Image": "busybox:latest", "Cmd": ["seq", "1", "10000"]}))["Id"]
             api.ask("POST", "/containers/log/start")

@@ -466,6 +466,7 @@ def main():
                     assert not worked and "docker.sock" in got or "Compose" in got, (walk.way.name, tool, got)
             for walk in walks:
                 assert walk.way.call("docker_healthcheck", {})["healthy"] is False
+            wire.wait_for("health that says why", lambda: "docker.sock" in server.get("/health") and "degraded" in server.get("/health"))
             check_audit(server)
             print(f"{len(names)} tools, {calls} calls over MCP and REST, each in success, in failure and without the engine: the same both ways")
     finally:

@@ -24,7 +24,10 @@ events_logger = "file"
 runtime = "runc"
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+[network]
+network_config_dir = "$folder/networks"
 EOF
+mkdir "$folder/networks"
 cat >"$folder/storage.conf" <<EOF
 [storage]
 driver = "vfs"

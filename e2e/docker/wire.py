@@ -107,6 +107,11 @@ class Server:
         self.process.terminate()
         self.process.wait(30)
 
+    def get(self, path):
+        connection = http.client.HTTPConnection(self.address, timeout=PATIENCE)
+        connection.request("GET", path)
+        return connection.getresponse().read().decode()
+
     def post(self, path, body, **headers):
         connection = http.client.HTTPConnection(self.address, timeout=PATIENCE)
         headers = {"content-type": "application/json", "accept": "application/json, text/event-stream", **headers}
