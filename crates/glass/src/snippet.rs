@@ -193,12 +193,25 @@ impl<'a> Highlighter<'a> {
                 }
                 continue;
             }
+            if !self.may_be_term(word) {
+                continue;
+            }
             let term = *known.entry(word).or_insert_with(|| self.term_of(word));
             if let Some(term) = term {
                 found.push(Occurrence { place, term });
             }
         }
         found
+    }
+
+    /// Says no to most words, by their first letter.
+    fn may_be_term(&self, word: &str) -> bool {
+        match (&self.initials, word.chars().next()) {
+            (Some(initials), Some(first)) if first.is_ascii_alphabetic() => {
+                initials.contains(&first.to_ascii_lowercase())
+            }
+            _ => true,
+        }
     }
 
     fn term_of(&self, word: &str) -> Option<usize> {
