@@ -86,6 +86,15 @@ impl Stemmer {
         self.0.as_ref().map_or_else(|| word.to_owned(), |editions| editions.first.stem(word))
     }
 
+    /// The stem that the newest stemmer gives.
+    pub(crate) fn newest(&self, word: &str) -> String {
+        match &self.0 {
+            None => word.to_owned(),
+            Some(Editions { second: Some(second), .. }) => second.stem(word).into_owned(),
+            Some(Editions { first, .. }) => first.stem(word),
+        }
+    }
+
     /// The stem that Xapian 2 gives, if it is another one.
     pub(crate) fn second(&self, word: &str, first: &str) -> Option<String> {
         let stem = self.0.as_ref()?.second.as_ref()?.stem(word).into_owned();

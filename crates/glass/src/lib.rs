@@ -29,6 +29,9 @@
 //! [`Highlighter`] makes snippets of the pages that were found, and marks the words of the query in all
 //! of their forms.
 //!
+//! [`Analyser`] gives the terms of a text to whoever makes an index of another kind, for archives that bring
+//! none along.
+//!
 //! # Files that were not made by friends
 //!
 //! Every number in a database is a claim. Positions and sizes are compared with the block that they are
@@ -36,6 +39,7 @@
 //! a [limit on work](Search::work_limit) bounds every search. A damaged database is an [`Error`] of the
 //! search, or a wrong result, never a panic.
 
+mod analyser;
 mod block;
 mod cache;
 mod chars;
@@ -77,6 +81,7 @@ mod vocabulary;
 mod weight;
 mod work;
 
+pub use analyser::{Analyser, Term};
 pub use cache::{Cache, Usage};
 pub use database::Database;
 pub use error::{Error, Result};

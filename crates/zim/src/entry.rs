@@ -88,6 +88,12 @@ impl<'a> Entry<'a> {
         Err(Error::Redirects(hops))
     }
 
+    /// Which cluster its content is in: who reads many entries in this order decodes each cluster once. `None` if it
+    /// has no content.
+    pub fn cluster(&self) -> Option<u32> {
+        self.dirent.kind.place().ok().map(|(cluster, _)| cluster)
+    }
+
     /// How many bytes its content has. [`Error::NoContent`] for a redirect: [`resolve`](Self::resolve) it.
     pub fn size(&self) -> Result<u64> {
         let (cluster, blob) = self.dirent.kind.place()?;
