@@ -23,41 +23,39 @@ pub(crate) struct Found {
     pub(crate) path: PathBuf,
     /// Its path under the root, as the listing names it.
     pub(crate) relative: PathBuf,
+    /// The files it is read from, without links: itself, or all of its parts.
+    files: Vec<PathBuf>,
     pub(crate) stamp: Stamp,
 }
 
-/// Tells one state of a file from another.
+/// Tells one state of an archive from another: of its file, or of each of its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp {
+pub(crate) struct Stamp(Vec<FileStamp>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct FileStamp {
     bytes: u64,
     modified: Option<SystemTime>,
     inode: u64,
 }
 
 impl Stamp {
-    fn of(path: &Path) -> Option<Self> {
-        let mut stamp = Self::new(&fs::metadata(path).ok()?);
-        if zim::is_first_part(path) {
-            let parts = zim::parts_of(path);
-            let parts = parts.iter().skip(1).filter_map(|part| fs::metadata(part).ok()).map(|m| Self::new(&m));
-            for part in parts {
-                stamp.bytes += part.bytes;
-                stamp.modified = stamp.modified.max(part.modified);
-            }
-        }
-        Some(stamp)
+    fn of(files: &[PathBuf]) -> Option<Self> {
+        files.iter().map(|file| Some(FileStamp::new(&fs::metadata(file).ok()?))).collect::<Option<_>>().map(Self)
     }
 
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.iter().map(|file| file.bytes).fold(0, u64::saturating_add)
+    }
+
+    pub(crate) fn modified(&self) -> Option<SystemTime> {
+        self.0.iter().filter_map(|file| file.modified).max()
+    }
+}
+
+impl FileStamp {
     fn new(metadata: &Metadata) -> Self {
         Self { bytes: metadata.len(), modified: metadata.modified().ok(), inode: inode(metadata) }
-    }
-
-    pub(crate) const fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    pub(crate) const fn modified(&self) -> Option<SystemTime> {
-        self.modified
     }
 }
 
@@ -147,12 +145,28 @@ impl Scan {
     }
 
     fn file(&mut self, root: &Path, path: &Path, relative: PathBuf) {
-        if self.seen.insert(path.to_owned())
-            && let Some(stamp) = Stamp::of(path)
-        {
-            self.found.push(Found { root: root.to_owned(), path: path.to_owned(), relative, stamp });
+        if !self.seen.insert(path.to_owned()) {
+            return;
+        }
+        let Some(files) = files(root, path) else {
+            tracing::warn!(name = %relative.display(), "a part of an archive lies outside of its folder: it is passed over");
+            return;
+        };
+        if let Some(stamp) = Stamp::of(&files) {
+            self.found.push(Found { root: root.to_owned(), path: path.to_owned(), relative, files, stamp });
         }
     }
+}
+
+/// The files an archive is read from, without links; nothing if one of them lies outside of the root. A root that is a
+/// part itself stands for the folder it lies in.
+fn files(root: &Path, path: &Path) -> Option<Vec<PathBuf>> {
+    if !zim::is_first_part(path) {
+        return Some(vec![path.to_owned()]);
+    }
+    let folder = if root == path { path.parent()? } else { root };
+    let inside = |part: &PathBuf| fs::canonicalize(part).ok().filter(|part| part.starts_with(folder));
+    zim::parts_of(path).iter().map(inside).collect()
 }
 
 fn is_archive(name: &Path) -> bool {
@@ -164,19 +178,21 @@ fn is_archive(name: &Path) -> bool {
 /// What is compared is what was opened, not what a name means a moment later; and the name without links still has
 /// to be itself, so that no folder was exchanged for a link meanwhile.
 pub(crate) fn open(found: &Found, options: zim::Options) -> Option<zim::Result<zim::Archive>> {
-    let is_itself =
-        || fs::canonicalize(&found.path).is_ok_and(|path| path == found.path && path.starts_with(&found.root));
-    let is_unchanged = || Stamp::of(&found.path).as_ref() == Some(&found.stamp);
-    let opened = if zim::is_first_part(&found.path) {
-        options.open(&found.path)
-    } else {
-        match fs::File::open(&found.path).and_then(|file| Ok((Stamp::new(&file.metadata()?), file))) {
-            Ok((stamp, _)) if stamp != found.stamp => return None,
-            Ok((_, file)) => zim::FileSource::new(file).and_then(|source| options.open_source(source)),
-            Err(error) => Err(error.into()),
-        }
+    let is_unchanged = || Stamp::of(&found.files).as_ref() == Some(&found.stamp);
+    let is_itself = || {
+        // The files are again those that lie inside of the root now.
+        fs::canonicalize(&found.path).is_ok_and(|path| path == found.path && path.starts_with(&found.root))
+            && files(&found.root, &found.path).as_ref() == Some(&found.files)
     };
-    match opened {
+    let mut handles = Vec::new();
+    for (path, stamp) in found.files.iter().zip(&found.stamp.0) {
+        match fs::File::open(path).and_then(|file| Ok((FileStamp::new(&file.metadata()?), file))) {
+            Ok((opened, _)) if opened != *stamp => return None,
+            Ok((_, file)) => handles.push((path.clone(), file)),
+            Err(error) => return is_unchanged().then(|| Err(error.into())),
+        }
+    }
+    match options.open_files(handles) {
         Ok(archive) => (is_itself() && is_unchanged()).then_some(Ok(archive)),
         Err(error) => is_unchanged().then_some(Err(error)),
     }

@@ -441,6 +441,38 @@ async fn a_split_archive_is_one_archive() {
     tool(&server, "zim_get", json!({"main_page": true})).await;
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn no_part_of_a_split_archive_leads_out_of_the_folder() {
+    let bytes = pages(50).build();
+    let (first, second) = bytes.split_at(bytes.len() / 2);
+    let outside = folder(&[("secret.txt", second.to_vec())]);
+    let inside = folder(&[("s.zimaa", first.to_vec()), ("other/s.zimab", second.to_vec())]);
+    let part = inside.path().join("s.zimab");
+    let link = |target: &Path| {
+        let _ = std::fs::remove_file(&part);
+        std::os::unix::fs::symlink(target, &part).unwrap();
+    };
+    // Found in its folder, or configured by its first part.
+    for paths in [vec![inside.path().to_owned()], vec![inside.path().join("s.zimaa")]] {
+        let settings = || {
+            let mut settings = quick(&inside);
+            settings.paths.clone_from(&paths);
+            settings
+        };
+        link(&outside.path().join("secret.txt"));
+        let list = tool(&server(settings()), "zim_metadata", json!({})).await;
+        assert_eq!(list["total"], 0, "{list}");
+        link(&inside.path().join("other/s.zimab"));
+        let server = server(settings());
+        tool(&server, "zim_get", json!({"zim_file_path": "s", "main_page": true})).await;
+        // It is another file from now on.
+        link(&outside.path().join("secret.txt"));
+        let gone = fault(&server, "zim_get", json!({"zim_file_path": "s", "main_page": true})).await;
+        assert_eq!(gone["operation"], "file_not_found");
+    }
+}
+
 #[tokio::test]
 async fn a_call_that_takes_too_long_is_given_up() {
     let folder = folder(&[("a.zim", pages(1).build())]);

@@ -16,8 +16,9 @@ use crate::read_at::ReadAt;
 use crate::titles::Listing;
 use crate::{mime, split};
 use std::fmt;
+use std::fs::File;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 /// How the files of an archive are read.
@@ -74,6 +75,13 @@ impl Options {
     /// name that they would have as a whole (`x.zim`).
     pub fn open(self, path: impl AsRef<Path>) -> Result<Archive> {
         let (source, files) = split::open(path.as_ref(), self.media)?;
+        self.build(source, files)
+    }
+
+    /// Opens an archive that lies in these open files, one after the other: for who has to know which files are
+    /// read. The paths name them in [`DirectAccess`](crate::DirectAccess).
+    pub fn open_files(self, files: impl IntoIterator<Item = (PathBuf, File)>) -> Result<Archive> {
+        let (source, files) = split::sources(files, self.media)?;
         self.build(source, files)
     }
 

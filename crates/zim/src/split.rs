@@ -6,6 +6,7 @@ use crate::archive::Media;
 use crate::error::{Error, Result};
 use crate::map::MappedFile;
 use crate::read_at::{FileSource, ReadAt};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -91,21 +92,31 @@ pub(crate) type PartFile = (PathBuf, u64);
 
 /// Opens all parts of a split archive, or the one file.
 pub(crate) fn open(path: &Path, media: Media) -> Result<(Arc<dyn ReadAt>, Vec<PartFile>)> {
-    let mut files = Vec::new();
+    let files = parts_of(path).into_iter().map(|path| Ok((File::open(&path)?, path)));
+    let files = files.collect::<io::Result<Vec<_>>>()?;
+    sources(files.into_iter().map(|(file, path)| (path, file)), media)
+}
+
+/// Open files, one after the other.
+pub(crate) fn sources(
+    files: impl IntoIterator<Item = (PathBuf, File)>,
+    media: Media,
+) -> Result<(Arc<dyn ReadAt>, Vec<PartFile>)> {
+    let mut parts = Vec::new();
     let mut sources: Vec<Box<dyn ReadAt>> = Vec::new();
-    for file in parts_of(path) {
+    for (path, file) in files {
         let source: Box<dyn ReadAt> = match media {
-            Media::Read => Box::new(FileSource::open(&file)?),
-            Media::Mapped => Box::new(MappedFile::open(&file)?),
+            Media::Read => Box::new(FileSource::new(file)?),
+            Media::Mapped => Box::new(MappedFile::new(&file)?),
         };
-        files.push((file, source.size()));
+        parts.push((path, source.size()));
         sources.push(source);
     }
     let source: Arc<dyn ReadAt> = match <[_; 1]>::try_from(sources) {
         Ok([whole]) => Arc::new(whole),
         Err(sources) => Arc::new(Parts::new(sources)?),
     };
-    Ok((source, files))
+    Ok((source, parts))
 }
 
 #[cfg(test)]
