@@ -4,13 +4,22 @@
 //! `meta(key, value)` says of which archive (`archive_uuid`) and in which schema (`schema_version`) it is; `nodes` are
 //! pages with how many others link to them; `edges` are links, at most one from one page to another, with the text of
 //! the first. Paths are those that `zim_get` takes.
+//!
+//! Whoever can put a file into a folder of archives can put such a database there, and a database is a program: views,
+//! triggers and computed columns run when it is read. One that has them is no link graph; and whatever it has, reading
+//! it ends with the call it is read for, and takes no more memory than its bounds allow (SQLite, "Defense Against The
+//! Dark Arts").
 
 mod build;
 
 use crate::book::Book;
 use crate::fault::Fault;
 use crate::tools::metadata::uuid;
+use crate::work::Work;
 pub use build::{Built, build};
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, named_params};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -39,33 +48,111 @@ fn beside(archive: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Bytes of a value, and so of a path or of the text of a link.
+const MAX_VALUE: i32 = 64 << 10;
+/// Bytes that SQLite may have in memory, in all databases together.
+const MAX_MEMORY: i64 = 256 << 20;
+/// Steps of a query after which it is looked whether somebody still waits.
+const STEPS: i32 = 1000;
+
 /// Whether there is one for this archive as it is.
-pub(crate) fn has_graph(book: &Book) -> bool {
-    open(book).is_ok()
+pub(crate) fn has_graph(work: &Work, book: &Book) -> Result<bool, Fault> {
+    let graph = open(work, book);
+    work.check()?;
+    Ok(graph.is_ok())
 }
 
 /// The graph, if it is one of this archive.
-fn open(book: &Book) -> Result<Connection, Fault> {
-    let path = book.path().map(beside).filter(|path| path.is_file()).ok_or_else(|| missing(book))?;
-    // The file is read only, and by nobody else: it is written whole and moved into its place.
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let graph = Connection::open_with_flags(path, flags).map_err(|_| missing(book))?;
-    let meta =
-        |key: &str| graph.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get::<_, String>(0)).ok();
+fn open(work: &Work, book: &Book) -> Result<Connection, Fault> {
+    let is_file = |path: &PathBuf| path.symlink_metadata().is_ok_and(|metadata| metadata.is_file());
+    let path = book.path().map(beside).filter(is_file).ok_or_else(|| missing(book))?;
     let own = uuid(book.about()?.uuid);
-    if meta("schema_version").as_deref() != Some(VERSION) || meta("archive_uuid").as_deref() != Some(&own) {
-        return Err(missing(book));
+    match checked(work, &path) {
+        Ok(Some((graph, archive))) if archive == own => Ok(graph),
+        Ok(_) => Err(missing(book)),
+        Err(error) => Err(unreadable(work, book, &error)),
     }
-    Ok(graph)
+}
+
+/// The database at a path and the archive that it says it is of, if it is a link graph in shape.
+fn checked(work: &Work, path: &Path) -> rusqlite::Result<Option<(Connection, String)>> {
+    // The file is read only, and by nobody else: it is written whole and moved into its place. That it does not change
+    // says, too, that no journal beside it is looked for.
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW
+        | OpenFlags::SQLITE_OPEN_URI;
+    let name = percent_encode(path.as_os_str().as_encoded_bytes(), NON_ALPHANUMERIC);
+    let mut graph = Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)?;
+    graph.progress_handler(STEPS, Some(work.bell()))?;
+    for (limit, most) in [
+        (Limit::SQLITE_LIMIT_LENGTH, MAX_VALUE),
+        (Limit::SQLITE_LIMIT_SQL_LENGTH, MAX_VALUE),
+        (Limit::SQLITE_LIMIT_COLUMN, 32),
+        (Limit::SQLITE_LIMIT_EXPR_DEPTH, 32),
+        (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 100),
+        (Limit::SQLITE_LIMIT_ATTACHED, 0),
+        (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
+    ] {
+        graph.set_limit(limit, most)?;
+    }
+    graph.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    graph.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    graph.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
+    graph.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    // A limit that is there already and lower stays. The pragma answers with a row.
+    graph.pragma_update_and_check(None, "hard_heap_limit", MAX_MEMORY, |_| Ok(()))?;
+    graph.pragma_update(None, "cell_size_check", true)?;
+    if !is_graph(&graph)? {
+        return Ok(None);
+    }
+    let meta =
+        |key: &str| graph.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get::<_, String>(0));
+    if meta("schema_version")? != VERSION {
+        return Ok(None);
+    }
+    let archive = meta("archive_uuid")?;
+    Ok(Some((graph, archive)))
+}
+
+/// The three tables are plain tables with plain columns, and there is nothing that would be run.
+fn is_graph(graph: &Connection) -> rusqlite::Result<bool> {
+    const RUNS: &str = "SELECT count(*) FROM sqlite_master WHERE type NOT IN ('table', 'index')";
+    // A virtual table has no page of its own.
+    const TABLES: &str = "SELECT count(*) FROM sqlite_master
+        WHERE type = 'table' AND name IN ('meta', 'nodes', 'edges') AND rootpage > 0";
+    const COMPUTED: &str = "SELECT count(*) FROM pragma_table_xinfo(?1) WHERE hidden <> 0";
+    let count = |sql: &str| graph.query_row(sql, [], |row| row.get::<_, i64>(0));
+    if count(RUNS)? != 0 || count(TABLES)? != 3 {
+        return Ok(false);
+    }
+    for table in ["meta", "nodes", "edges"] {
+        if graph.query_row(COMPUTED, [table], |row| row.get::<_, i64>(0))? != 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The pages that link to this one, those that are linked to most first, and how many there are.
-pub(crate) fn inbound(book: &Book, path: &str, offset: u64, limit: u64) -> Result<(Vec<Inbound>, u64), Fault> {
-    let graph = open(book)?;
-    read(&graph, path, offset, limit).map_err(|error| {
-        tracing::warn!(archive = book.name, %error, "a link graph cannot be read");
-        missing(book)
-    })
+pub(crate) fn inbound(
+    work: &Work,
+    book: &Book,
+    path: &str,
+    offset: u64,
+    limit: u64,
+) -> Result<(Vec<Inbound>, u64), Fault> {
+    let graph = open(work, book)?;
+    read(&graph, path, offset, limit).map_err(|error| unreadable(work, book, &error))
+}
+
+/// It cannot be read, or there was no time to read it.
+fn unreadable(work: &Work, book: &Book, error: &rusqlite::Error) -> Fault {
+    if let Err(over) = work.check() {
+        return over;
+    }
+    tracing::warn!(archive = book.name, %error, "a link graph cannot be read");
+    missing(book)
 }
 
 fn read(graph: &Connection, path: &str, offset: u64, limit: u64) -> rusqlite::Result<(Vec<Inbound>, u64)> {

@@ -6,8 +6,9 @@
 
 use crate::fault::Fault;
 use crate::links::decoded;
-use crate::nearest::nearest;
+use crate::nearest::nearest_of;
 use crate::work::Work;
+use std::borrow::Cow;
 use zim::{Archive, Entry};
 
 /// An entry that was found, before redirects are followed, and by which step.
@@ -129,19 +130,29 @@ pub(crate) fn spellings(query: &str) -> Vec<String> {
 }
 
 /// There is no such entry; but perhaps one that is nearly called so.
-pub(crate) fn not_found(archive: &Archive, path: &str) -> Fault {
+pub(crate) fn not_found(work: &Work, archive: &Archive, path: &str) -> Fault {
     let shown: String = path.chars().take(200).collect();
-    let near = near(archive, path);
+    let near = match near(work, archive, path) {
+        Ok(near) => near,
+        Err(over) => return over,
+    };
     let hint = near.as_ref().map(|near| format!(" Did you mean {near:?}?")).unwrap_or_default();
     let message = format!("There is no entry {shown:?}.{hint} Find its path with zim_search or zim_browse.");
     Fault::new("entry_not_found", message).with("context", format!("Path: {shown}"))
 }
 
-fn near(archive: &Archive, path: &str) -> Option<String> {
+/// The path that is nearest, if one is near that may be shown whole; fails only if nobody waits any more.
+fn near(work: &Work, archive: &Archive, path: &str) -> Result<Option<String>, Fault> {
+    const LOOKED_AT: u32 = 500;
+    const SHOWN: usize = 500;
     let namespace = archive.content_namespace();
-    let prefix: String = path.trim_start_matches('/').chars().take(path.chars().count().div_ceil(2)).collect();
-    let range = archive.path_range(namespace, &prefix).ok()?;
-    let entries = archive.entries(range.start..range.end.min(range.start.saturating_add(500)));
-    let paths: Vec<String> = entries.filter_map(|entry| Some(entry.ok()?.path().into_owned())).collect();
-    nearest(path, paths.iter().map(String::as_str)).map(str::to_owned)
+    let prefix: String = path.trim_start_matches('/').chars().take(path.chars().count().div_ceil(2).min(200)).collect();
+    let Ok(range) = archive.path_range(namespace, &prefix) else { return Ok(None) };
+    let entries = archive.entries(range.start..range.end.min(range.start.saturating_add(LOOKED_AT)));
+    let paths = entries.filter_map(|entry| match work.check() {
+        Err(over) => Some(Err(over)),
+        Ok(()) => Some(Ok(Cow::Owned(entry.ok()?.path().into_owned()))),
+    });
+    let found = nearest_of(path, paths)?.map(Cow::into_owned);
+    Ok(found.filter(|found| found.len() <= SHOWN))
 }

@@ -53,6 +53,12 @@ impl Work {
         self.gone.load(Ordering::Relaxed) || Instant::now() >= self.until
     }
 
+    /// Tells whether it is over, to what runs elsewhere on behalf of this work.
+    pub(crate) fn bell(&self) -> impl Fn() -> bool + Send + 'static {
+        let (gone, until) = (Arc::clone(&self.gone), self.until);
+        move || gone.load(Ordering::Relaxed) || Instant::now() >= until
+    }
+
     /// Half of the time that was there is over: for work that can give a part of its result.
     pub(crate) fn is_late(&self) -> bool {
         let now = Instant::now();

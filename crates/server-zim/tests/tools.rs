@@ -224,6 +224,56 @@ async fn links_lead_to_entries_that_can_be_read() {
 }
 
 #[tokio::test]
+async fn a_link_graph_that_is_a_program_is_none() {
+    let folder = folder(&[("r.zim", rivers().build())]);
+    let archive = folder.path().join("r.zim");
+    let graph = folder.path().join("r.zim.linkgraph.sqlite");
+    let endless = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r)";
+    let attacks = [
+        format!(
+            "DROP TABLE edges; CREATE VIEW edges AS {endless} SELECT 1 target_id, 1 source_id, 'x' anchor_text FROM r WHERE x < 0;"
+        ),
+        "ALTER TABLE meta RENAME TO m; CREATE VIEW meta AS SELECT * FROM m;".to_owned(),
+        "CREATE TRIGGER t AFTER INSERT ON nodes BEGIN DELETE FROM edges; END;".to_owned(),
+        "ALTER TABLE edges ADD COLUMN more TEXT AS (hex(zeroblob(100000000)));".to_owned(),
+        "DROP TABLE nodes;".to_owned(),
+        // More than a value may have.
+        "UPDATE edges SET anchor_text = hex(zeroblob(10000000));".to_owned(),
+        // As large as it may be, and no index that would make it quick.
+        format!(
+            "DROP INDEX edges_by_target; {endless} INSERT INTO edges SELECT 1, x, 'x' FROM (SELECT x FROM r LIMIT 100000);"
+        ),
+    ];
+    let inbound = json!({"entry_path": "Nile", "direction": "inbound"});
+    for (number, attack) in attacks.iter().enumerate() {
+        server_zim::build_link_graph(&archive, None, true, |_, _| {}).unwrap();
+        let database = rusqlite::Connection::open(&graph).unwrap();
+        database.execute_batch(attack).unwrap();
+        database.close().unwrap();
+        let server = server(quick(&folder));
+        let has = &tool(&server, "zim_health", json!({"zim_file_path": "r"})).await["has_link_graph"];
+        if number < 5 {
+            assert_eq!(has, false, "{attack}");
+        }
+        if number < 6 {
+            let refused = fault(&server, "zim_links", inbound.clone()).await;
+            assert_eq!(refused["operation"], "inbound_sidecar_unavailable", "{attack}");
+        } else {
+            tool(&server, "zim_links", inbound.clone()).await;
+        }
+    }
+    // Nor is one that is a link to elsewhere.
+    if cfg!(unix) {
+        server_zim::build_link_graph(&archive, None, true, |_, _| {}).unwrap();
+        std::fs::rename(&graph, folder.path().join("elsewhere")).unwrap();
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(folder.path().join("elsewhere"), &graph).unwrap();
+        let refused = fault(&server(quick(&folder)), "zim_links", inbound).await;
+        assert_eq!(refused["operation"], "inbound_sidecar_unavailable");
+    }
+}
+
+#[tokio::test]
 async fn browsing_shows_pages_and_walking_names_them() {
     let folder = folder(&[("r.zim", rivers().build())]);
     let server = server(quick(&folder));

@@ -211,7 +211,7 @@ fn wanted<'a>(work: &Work, book: &Book, archive: &'a Archive, given: &Get) -> Re
         return Err(Fault::new("invalid_path", "entry_path has at most 2000 characters."));
     }
     work.check()?;
-    let found = retrieve::find(work, archive, &path)?.ok_or_else(|| retrieve::not_found(archive, &path))?;
+    let found = retrieve::find(work, archive, &path)?.ok_or_else(|| retrieve::not_found(work, archive, &path))?;
     Ok(Wanted { entry: found.entry.resolve()?, requested: path, step: found.step, position })
 }
 

@@ -99,7 +99,7 @@ pub(crate) fn get(work: &Work, given: &GetSection) -> Result<Section, Fault> {
         return Err(Fault::new("invalid_path", "entry_path is empty."));
     }
     let path = &given.entry_path;
-    let found = retrieve::find(work, &archive, path)?.ok_or_else(|| retrieve::not_found(&archive, path))?;
+    let found = retrieve::find(work, &archive, path)?.ok_or_else(|| retrieve::not_found(work, &archive, path))?;
     let entry = found.entry.resolve()?;
     let resolved = public_path(&archive, &entry);
     let article = work.article(book, &archive, &entry)?;

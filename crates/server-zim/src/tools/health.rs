@@ -251,7 +251,7 @@ fn check(work: &Work, book: &Book) -> Result<Checked, Fault> {
         has_title_index: about.has_titles,
         uuid: super::metadata::uuid(about.uuid),
         is_multipart: about.parts > 1,
-        has_link_graph: linkgraph::has_graph(book),
+        has_link_graph: linkgraph::has_graph(work, book)?,
         message,
     })
 }

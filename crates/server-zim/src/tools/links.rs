@@ -174,7 +174,7 @@ pub(crate) fn links(work: &Work, given: &Links) -> Result<Page, Fault> {
         }
         (from, rows) = (position.o, position.l.clamp(1, most));
     }
-    let found = retrieve::find(work, &archive, path)?.ok_or_else(|| retrieve::not_found(&archive, path))?;
+    let found = retrieve::find(work, &archive, path)?.ok_or_else(|| retrieve::not_found(work, &archive, path))?;
     let entry = found.entry.resolve()?;
     let resolved = public_path(&archive, &entry);
     let mut page = Page {
@@ -191,7 +191,7 @@ pub(crate) fn links(work: &Work, given: &Links) -> Result<Page, Fault> {
             outbound(work, book, &archive, &entry, given.kind, &mut page)?
         }
         Direction::Related => related(work, book, &archive, &entry, &resolved)?,
-        Direction::Inbound => linkgraph::inbound(book, &resolved, from, rows).map(|(inbound, total)| {
+        Direction::Inbound => linkgraph::inbound(work, book, &resolved, from, rows).map(|(inbound, total)| {
             page.total = total;
             inbound.into_iter().map(|link| inbound_row(&archive, link)).collect()
         })?,

@@ -54,7 +54,7 @@ impl Asking<'_> {
         match topic::resolve(self.work, book, said)? {
             Resolved::One(page) => Ok(page.path),
             Resolved::Several(pages) => Ok(pages.into_iter().next().map(|page| page.path).unwrap_or_default()),
-            Resolved::Nothing => Err(retrieve::not_found(&archive, said).with(
+            Resolved::Nothing => Err(retrieve::not_found(self.work, &archive, said).with(
                 "suggestions",
                 vec![format!("search for {said}"), format!("suggestions for {said}"), format!("tell me about {said}")],
             )),

@@ -67,7 +67,7 @@ impl Asking<'_> {
     pub(super) fn lead(&self, book: &Book, page: &Page, topic: &str) -> Result<Answer, Fault> {
         let archive = book.archive()?;
         let found = retrieve::find(self.work, &archive, &page.path)?
-            .ok_or_else(|| retrieve::not_found(&archive, &page.path))?;
+            .ok_or_else(|| retrieve::not_found(self.work, &archive, &page.path))?;
         let entry = found.entry.resolve()?;
         let Some(article) = self.work.article(book, &archive, &entry)? else {
             return Ok(Answer::own(format!(
