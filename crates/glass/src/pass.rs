@@ -3,7 +3,7 @@
 
 use crate::collect::{Best, Candidate};
 use crate::database::Database;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, damaged};
 use crate::node::Node;
 use crate::plan::{Part, Plan};
 use crate::postings::{END, Postings};
@@ -12,6 +12,7 @@ use crate::search::{Search, Total};
 use crate::values::Values;
 use crate::weight::Scheme;
 use crate::work::{Run, Work};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -97,7 +98,10 @@ impl Pass<'_, '_, '_> {
                         let mut pass = Pass { search, count, work: &mut work };
                         let mut outcome = Ok(());
                         while let Some((index, part)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                            let done = pass.search_one(*index, part, plan, &mut found);
+                            // A mistake of ours in one database is that database's error, and no result goes missing
+                            // unsaid.
+                            let search = AssertUnwindSafe(|| pass.search_one(*index, part, plan, &mut found));
+                            let done = catch_unwind(search).unwrap_or_else(|_| damaged("the search in it panicked"));
                             outcome = note(done, *index, &mut failed);
                             if outcome.is_err() {
                                 break;
@@ -107,7 +111,7 @@ impl Pass<'_, '_, '_> {
                     })
                 })
                 .collect();
-            workers.into_iter().filter_map(|worker| worker.join().ok()).collect()
+            workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
         });
         let mut outcome = Ok(());
         for (theirs, mut their_failed, their_outcome, is_exhausted) in outcomes {

@@ -1,6 +1,10 @@
 //! What is hidden in text, in the audit and in what engines and strangers say: secrets by the name beside them
 //! and by their shape.
 
+mod unseen;
+
+pub use unseen::{clean, is_unseen};
+
 use regex::{Captures, Regex};
 use serde_json::Value;
 use std::borrow::Cow;

@@ -59,7 +59,7 @@ fn read(archive: &Archive, entry: &Entry<'_>, most_bytes: u64) -> Result<Option<
     Ok(Some(if is_html(mime) {
         html::read(&text, &Base::new(&public_path(archive, entry)))
     } else {
-        Article::plain(text.trim().to_owned())
+        Article::plain(redact::clean(text.trim()).into_owned())
     }))
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn beginning(archive: &Archive, entry: &Entry<'_>, chars: usize) -> R
         let article = html::beginning(&text, &Base::new(&public_path(archive, entry)), chars * 10);
         html::without_links(&article, 0..article.markdown.len())
     } else {
-        text.into_owned()
+        redact::clean(&text).into_owned()
     };
     let mut shown: String = text.trim().chars().take(chars).collect();
     if shown.len() < text.trim().len() {

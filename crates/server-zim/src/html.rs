@@ -207,6 +207,11 @@ fn attribute(tag: &StartTag<()>, name: &str) -> Option<String> {
     Some(String::from_utf8_lossy(value).into_owned())
 }
 
+/// An attribute that is told to people.
+fn told(tag: &StartTag<()>, name: &str) -> Option<String> {
+    attribute(tag, name).map(|value| redact::clean(&value).into_owned())
+}
+
 #[cfg(test)]
 mod golden;
 #[cfg(test)]

@@ -22,6 +22,7 @@ mod linkgraph;
 mod links;
 mod meta;
 mod nearest;
+mod places;
 mod preset;
 mod prompts;
 mod query;

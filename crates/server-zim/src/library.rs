@@ -44,6 +44,8 @@ pub(crate) struct Shelf {
     unreadable: usize,
     /// Folders in which archives may come.
     pub(crate) folders: Vec<PathBuf>,
+    /// Archives are found by their paths too. Where paths are not shown, nobody learns by trying which there are.
+    knows_paths: bool,
 }
 
 /// What became of an archive.
@@ -140,7 +142,7 @@ impl Library {
             });
         }
         books.sort_by(|a, b| a.name.cmp(&b.name));
-        Shelf { books, unreadable, folders }
+        Shelf { books, unreadable, folders, knows_paths: self.settings.shows_paths }
     }
 
     /// How the library is, in words without paths. Opens what was never opened. Blocks.
@@ -178,9 +180,8 @@ impl Shelf {
             };
         };
         let exact = self.books.iter().find(|book| book.name == said);
-        if let Some(book) =
-            exact.or_else(|| self.books.iter().find(|b| b.path().is_some_and(|p| p.as_os_str() == said)))
-        {
+        let is_there = |book: &&Arc<Book>| book.path().is_some_and(|path| path.as_os_str() == said);
+        if let Some(book) = exact.or_else(|| self.books.iter().find(is_there).filter(|_| self.knows_paths)) {
             return Ok(book);
         }
         let is_meant = |book: &&Arc<Book>| {

@@ -37,9 +37,9 @@ pub(crate) fn add(server: Builtin<Desk>) -> Builtin<Desk> {
     server.resources(vec![Raw::of(&files)], vec![Raw::of(&overview), Raw::of(&entry)], read).completions(complete)
 }
 
-async fn read(desk: Arc<Desk>, uri: String, _call: Call) -> Result<Option<Raw>, Fail> {
+async fn read(desk: Arc<Desk>, uri: String, call: Call) -> Result<Option<Raw>, Fail> {
     let Some(asked) = Asked::parse(&uri) else { return Ok(None) };
-    let told = desk.run(move |work| contents(work, &asked)).await;
+    let told = desk.run(&call, move |work| contents(work, &asked)).await;
     match told {
         Ok(Some(mut contents)) => {
             if let Some(object) = contents.as_object_mut() {

@@ -1,4 +1,12 @@
-//! Pieces of text, counted in characters.
+//! Text as it is shown, and pieces of it, counted in characters.
+
+use redact::clean;
+use zim::Entry;
+
+/// The title of an entry, as it is shown.
+pub(crate) fn title(entry: &Entry<'_>) -> String {
+    clean(&entry.title()).into_owned()
+}
 
 /// The characters from `offset` on, `limit` at most.
 pub(crate) fn piece(text: &str, offset: usize, limit: usize) -> &str {

@@ -2,13 +2,16 @@
 //!
 //! A call takes one of a few places and runs on a blocking thread until it is done, its deadline has come or
 //! its caller has gone: loops ask [`Work::check`]. The place is given back when the thread is done, not when
-//! the caller is, so a medium that hangs takes no more threads than there are places.
+//! the caller is, so a medium that hangs takes no more threads than there are places. Who makes many calls at once
+//! leaves places to others.
 
 use crate::book::Book;
 use crate::fault::Fault;
 use crate::html::Article;
 use crate::library::{Library, Shelf};
+use crate::places::Places;
 use crate::telemetry::Telemetry;
+use mcp::Call;
 use mcp::builtin::Fail;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +23,7 @@ use zim::{Archive, Entry};
 pub(crate) struct Desk {
     pub(crate) holdings: Arc<Library>,
     pub(crate) telemetry: Arc<Telemetry>,
-    places: Arc<Semaphore>,
+    places: Places,
     helpers: Arc<Semaphore>,
 }
 
@@ -122,7 +125,7 @@ fn timed_out() -> Fault {
 
 impl Desk {
     pub(crate) fn new(library: &Arc<Library>) -> Self {
-        let places = Arc::new(Semaphore::new(library.settings.threads.max(1)));
+        let places = Places::new(library.settings.threads);
         // One core is that of the call itself.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let helpers = Arc::new(Semaphore::new(cores - 1));
@@ -133,6 +136,7 @@ impl Desk {
     /// with what is there then.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
+        call: &Call,
         act: impl Fn(&Work) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fail> {
         let deadline = self.holdings.settings.deadline;
@@ -144,7 +148,7 @@ impl Desk {
         let telemetry = Arc::clone(&self.telemetry);
         let helpers = Arc::clone(&self.helpers);
         let working = async {
-            let place = Arc::clone(&self.places).acquire_owned().await;
+            let Some(place) = self.places.take(&call.caller().principal).await else { return Err(timed_out()) };
             let running = tokio::task::spawn_blocking(move || {
                 let _place = place;
                 let shelf = holdings.shelf();

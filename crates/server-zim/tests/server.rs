@@ -346,7 +346,12 @@ async fn archives_that_come_go_and_change_are_noticed_at_the_next_call() {
         );
     }
     let path = folder.path().canonicalize().unwrap().join("sub/b.zim");
-    tool(&server, "zim_get", json!({"zim_file_path": path, "entry_path": "Paris"})).await;
+    // By its path on the machine's own client only.
+    let by_path = json!({"zim_file_path": path, "entry_path": "Paris"});
+    assert_eq!(fault(&server, "zim_get", by_path.clone()).await["operation"], "file_not_found");
+    let mut settings = quick(&folder);
+    settings.shows_paths = true;
+    tool(&self::server(settings), "zim_get", by_path).await;
     std::fs::remove_file(folder.path().join("a.zim")).unwrap();
     let gone = fault(&server, "zim_get", json!({"zim_file_path": "a.zim", "entry_path": "Paris"})).await;
     assert_eq!(gone["operation"], "file_not_found");

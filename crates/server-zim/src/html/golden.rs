@@ -180,7 +180,9 @@ fn check(html: &str, article: &Article, path: &str) {
                 }
             }
             Token::String(text) if inside && hidden.is_none() => {
+                // What nobody sees is not shown.
                 let text = String::from_utf8_lossy(&text);
+                let text = redact::clean(&text);
                 if let Some(heading) = &mut heading {
                     heading.push_str(&text);
                 }

@@ -13,7 +13,7 @@ use super::furniture::{Hidden, classes, hidden};
 use super::slug::Ids;
 use super::table::Table;
 use super::tokens::tokens;
-use super::{Article, Link, attribute};
+use super::{Article, Link, attribute, told};
 use crate::links::Base;
 use blocks::known_language;
 use html5gum::{EndTag, StartTag, Token};
@@ -71,7 +71,7 @@ pub(super) fn read(html: &str, base: &Base, enough: usize, leaves_out: bool) -> 
         match token {
             Token::StartTag(tag) => page.start(&tag),
             Token::EndTag(tag) => page.end(&tag),
-            Token::String(text) => page.text(&String::from_utf8_lossy(&text)),
+            Token::String(text) => page.text(&redact::clean(&String::from_utf8_lossy(&text))),
             Token::Comment(_) | Token::Doctype(_) | Token::Error(_) => {}
         }
         if page.out.len() > MAX_BYTES || page.has(enough) {
@@ -289,7 +289,7 @@ impl Page {
             "base" => self.move_base(tag),
             "math" => self.math(tag),
             "img" if classes(tag).any(|class| class.starts_with("tex") || class.starts_with("latex")) => {
-                self.formula(attribute(tag, "alt"));
+                self.formula(told(tag, "alt"));
             }
             "option" => self.block(1),
             name if BLOCKS.contains(&name) => {

@@ -275,7 +275,7 @@ impl Asking<'_> {
         let names: Vec<String> = books.iter().take(NAMED).map(|book| format!("- `{}`", book.name)).collect();
         let more =
             if books.len() > NAMED { format!("\n\n… and {} more", books.len() - NAMED) } else { String::new() };
-        Answer::own(format!(
+        Answer::foreign(format!(
             "**No ZIM File Specified**\n\nThere are {} archives. Pass one as `zim_file_path`:\n\n{}{more}",
             books.len(),
             names.join("\n")

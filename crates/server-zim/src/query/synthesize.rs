@@ -246,7 +246,7 @@ fn ask(
         candidates.push(Candidate {
             archive: name.to_owned(),
             path: public_path(&volume, &entry),
-            title: entry.title().into_owned(),
+            title: crate::text::title(&entry),
             score,
             article,
         });

@@ -151,7 +151,7 @@ fn by_text(work: &Work, book: &Book, topic: &str) -> Result<Option<Page>, Fault>
             title.len() + 1 >= wanted.len() && title.len() > 1 && title.iter().all(|word| wanted.contains(word));
         if is_near || has_title {
             let path = crate::article::public_path(&volume, &entry);
-            return Ok(Some(Page { path, title: entry.title().into_owned(), rest: None, is_mended: false }));
+            return Ok(Some(Page { path, title: crate::text::title(&entry), rest: None, is_mended: false }));
         }
     }
     Ok(None)

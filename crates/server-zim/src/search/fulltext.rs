@@ -203,7 +203,7 @@ pub(crate) fn row(
     };
     Ok(Row {
         path: public_path(volume, entry),
-        title: entry.title().into_owned(),
+        title: crate::text::title(entry),
         snippet,
         score: (weight * 1e4).round() / 1e4,
         namespace: None,

@@ -109,7 +109,7 @@ impl Found {
             };
             self.rows.push(Row {
                 path: public_path(volume, &target),
-                title: target.title().into_owned(),
+                title: crate::text::title(&target),
                 score: (score * 1000.0).round() / 1000.0,
                 zim_file: book.name.clone(),
                 match_type: how,

@@ -102,9 +102,9 @@ impl Answered for Page {
     }
 }
 
-pub(super) async fn run(desk: Arc<Desk>, given: Arguments<Browse>, _call: Call) -> Result<Answer<Page>, Fail> {
+pub(super) async fn run(desk: Arc<Desk>, given: Arguments<Browse>, call: Call) -> Result<Answer<Page>, Fail> {
     let given = given.0?;
-    desk.run(move |work| browse(work, &given)).await.map(Answer)
+    desk.run(&call, move |work| browse(work, &given)).await.map(Answer)
 }
 
 pub(crate) fn browse(work: &Work, given: &Browse) -> Result<Page, Fault> {
@@ -179,7 +179,7 @@ pub(crate) fn browse(work: &Work, given: &Browse) -> Result<Page, Fault> {
 
 fn row(archive: &Archive, entry: &Entry<'_>, is_walk: bool) -> Row {
     let path = public_path(archive, entry);
-    let title = entry.title().into_owned();
+    let title = crate::text::title(entry);
     if is_walk {
         return Row { path, title, content_type: None, preview: None, redirect_to: None };
     }

@@ -124,9 +124,9 @@ impl Answered for Got {
     }
 }
 
-pub(super) async fn run(desk: Arc<Desk>, given: Arguments<Get>, _call: Call) -> Result<Answer<Got>, Fail> {
+pub(super) async fn run(desk: Arc<Desk>, given: Arguments<Get>, call: Call) -> Result<Answer<Got>, Fail> {
     let given = given.0?;
-    desk.run(move |work| get(work, &given)).await.map(Answer)
+    desk.run(&call, move |work| get(work, &given)).await.map(Answer)
 }
 
 /// What a call costs: each entry of a batch is one.
@@ -236,7 +236,7 @@ impl Got {
         let path = public_path(archive, &wanted.entry);
         Self {
             zim_file: Some(book.name.clone()),
-            title: Some(wanted.entry.title().into_owned()),
+            title: Some(crate::text::title(&wanted.entry)),
             content_type: Some(wanted.entry.mime_type().unwrap_or("unknown").to_owned()),
             requested_path: (wanted.requested != path).then(|| wanted.requested.clone()),
             matched_by: Some(wanted.step),

@@ -78,9 +78,9 @@ impl Answered for Section {
     }
 }
 
-pub(super) async fn run(desk: Arc<Desk>, given: Arguments<GetSection>, _call: Call) -> Result<Answer<Section>, Fail> {
+pub(super) async fn run(desk: Arc<Desk>, given: Arguments<GetSection>, call: Call) -> Result<Answer<Section>, Fail> {
     let given = given.0?;
-    desk.run(move |work| get(work, &given)).await.map(Answer)
+    desk.run(&call, move |work| get(work, &given)).await.map(Answer)
 }
 
 pub(crate) fn get(work: &Work, given: &GetSection) -> Result<Section, Fault> {
@@ -128,7 +128,7 @@ pub(crate) fn get(work: &Work, given: &GetSection) -> Result<Section, Fault> {
         zim_file: book.name.clone(),
         requested_path: (resolved != *path).then(|| path.clone()),
         entry_path: resolved,
-        title: entry.title().into_owned(),
+        title: crate::text::title(&entry),
         parent_id: parent.map(|parent| parent.id.clone()),
         section_id: heading.id,
         section_title: heading.text,

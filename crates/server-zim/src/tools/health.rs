@@ -94,9 +94,9 @@ impl Answered for Report {
     }
 }
 
-pub(super) async fn run(desk: Arc<Desk>, given: Arguments<Asked>, _call: Call) -> Result<Answer<Report>, Fail> {
+pub(super) async fn run(desk: Arc<Desk>, given: Arguments<Asked>, call: Call) -> Result<Answer<Report>, Fail> {
     let given = given.0?;
-    desk.run(move |work| report(work, &given)).await.map(Answer)
+    desk.run(&call, move |work| report(work, &given)).await.map(Answer)
 }
 
 fn report(work: &Work, given: &Asked) -> Result<Report, Fault> {

@@ -145,9 +145,9 @@ impl Answered for Page {
     }
 }
 
-pub(super) async fn run(desk: Arc<Desk>, given: Arguments<Links>, _call: Call) -> Result<Answer<Page>, Fail> {
+pub(super) async fn run(desk: Arc<Desk>, given: Arguments<Links>, call: Call) -> Result<Answer<Page>, Fail> {
     let given = given.0?;
-    desk.run(move |work| links(work, &given)).await.map(Answer)
+    desk.run(&call, move |work| links(work, &given)).await.map(Answer)
 }
 
 pub(crate) fn links(work: &Work, given: &Links) -> Result<Page, Fault> {
@@ -179,7 +179,7 @@ pub(crate) fn links(work: &Work, given: &Links) -> Result<Page, Fault> {
     let resolved = public_path(&archive, &entry);
     let mut page = Page {
         zim_file: book.name.clone(),
-        title: entry.title().into_owned(),
+        title: crate::text::title(&entry),
         entry_path: resolved.clone(),
         requested_path: (resolved != path).then(|| path.to_owned()),
         content_type: entry.mime_type().unwrap_or("unknown").to_owned(),
@@ -307,7 +307,7 @@ fn related(work: &Work, book: &Book, archive: &Archive, entry: &Entry<'_>, own: 
         seen.insert(target.index(), rows.len());
         rows.push(Row {
             path: Some(public_path(archive, &target)),
-            title: Some(target.title().into_owned()),
+            title: Some(crate::text::title(&target)),
             link_text: Some(text.to_owned()),
             mention_count: Some(count),
             ..Row::default()
@@ -318,7 +318,7 @@ fn related(work: &Work, book: &Book, archive: &Archive, entry: &Entry<'_>, own: 
 }
 
 fn inbound_row(archive: &Archive, link: linkgraph::Inbound) -> Row {
-    let title = archive.entry_by_path(&link.path).ok().flatten().map(|entry| entry.title().into_owned());
+    let title = archive.entry_by_path(&link.path).ok().flatten().map(|entry| crate::text::title(&entry));
     Row {
         title: Some(title.unwrap_or_else(|| link.path.clone())),
         path: Some(link.path),

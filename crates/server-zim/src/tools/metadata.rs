@@ -147,9 +147,9 @@ struct Indexes {
     has_title_index: bool,
 }
 
-pub(super) async fn run(desk: Arc<Desk>, given: Arguments<Asked>, _call: Call) -> Result<Whole<Answer>, Fail> {
+pub(super) async fn run(desk: Arc<Desk>, given: Arguments<Asked>, call: Call) -> Result<Whole<Answer>, Fail> {
     let given = given.0?;
-    desk.run(move |work| answer(work, &given)).await.map(Whole)
+    desk.run(&call, move |work| answer(work, &given)).await.map(Whole)
 }
 
 fn answer(work: &Work, given: &Asked) -> Result<Answer, Fault> {
@@ -247,7 +247,7 @@ fn one(work: &Work, book: &Book) -> Result<Answer, Fault> {
             (0..total).step_by(usize::try_from(step).unwrap_or(1)).take(usize::try_from(SAMPLES).unwrap_or(5));
         let samples = samples.filter_map(|at| archive.entry(range.start + at).ok());
         let sample_entries: Vec<_> =
-            samples.map(|e| Sample { path: public_path(&archive, &e), title: e.title().into_owned() }).collect();
+            samples.map(|e| Sample { path: public_path(&archive, &e), title: crate::text::title(&e) }).collect();
         namespaces.push(Namespace {
             letter: char::from(letter).to_string(),
             total,
@@ -289,9 +289,10 @@ fn one(work: &Work, book: &Book) -> Result<Answer, Fault> {
 }
 
 fn shortened(value: &str) -> String {
+    let value = &redact::clean(value);
     let total = value.chars().count();
     if total <= MAX_VALUE {
-        return value.to_owned();
+        return value.clone().into_owned();
     }
     format!("{}… [truncated, {total} chars total]", text::piece(value, 0, MAX_VALUE))
 }

@@ -56,9 +56,9 @@ const fn yes() -> bool {
     true
 }
 
-pub(super) async fn run(desk: Arc<Desk>, given: Arguments<Query>, _call: Call) -> Result<super::Text, Fail> {
+pub(super) async fn run(desk: Arc<Desk>, given: Arguments<Query>, call: Call) -> Result<super::Text, Fail> {
     let given = given.0?;
-    desk.run(move |work| answer(work, &given)).await.map(super::Text)
+    desk.run(&call, move |work| answer(work, &given)).await.map(super::Text)
 }
 
 fn answer(work: &Work, given: &Query) -> Result<String, Fault> {

@@ -145,9 +145,9 @@ impl Answered for Page {
     }
 }
 
-pub(super) async fn run(desk: Arc<Desk>, given: Arguments<Search>, _call: Call) -> Result<Answer<Page>, Fail> {
+pub(super) async fn run(desk: Arc<Desk>, given: Arguments<Search>, call: Call) -> Result<Answer<Page>, Fail> {
     let given = given.0?;
-    desk.run(move |work| search(work, &given)).await.map(Answer)
+    desk.run(&call, move |work| search(work, &given)).await.map(Answer)
 }
 
 pub(crate) fn search(work: &Work, given: &Search) -> Result<Page, Fault> {

@@ -2,7 +2,7 @@
 
 use super::{MAX_NOTES, OpenLink, Page, Unseen};
 use crate::html::furniture::Hidden;
-use crate::html::{Link, Media, attribute};
+use crate::html::{Link, Media, attribute, told};
 use crate::links::Target;
 use html5gum::StartTag;
 
@@ -14,7 +14,7 @@ impl Page {
         let link = |path, fragment| Link {
             url: href.trim().chars().take(4000).collect(),
             text: String::new(),
-            title: attribute(tag, "title").filter(|title| !title.trim().is_empty()),
+            title: told(tag, "title").filter(|title| !title.trim().is_empty()),
             path,
             fragment,
             open: 0,
@@ -75,8 +75,8 @@ impl Page {
             Target::External(_) => (None, None),
             Target::Anchor(_) | Target::Nowhere => return,
         };
-        let text = attribute(tag, "alt").unwrap_or_default();
-        self.note(Link { url: href, text, title: attribute(tag, "title"), path, fragment, open: 0, close: 0..0 });
+        let text = told(tag, "alt").unwrap_or_default();
+        self.note(Link { url: href, text, title: told(tag, "title"), path, fragment, open: 0, close: 0..0 });
     }
 
     pub(super) fn media(&mut self, name: &str, tag: &StartTag<()>) {
@@ -98,8 +98,8 @@ impl Page {
             _ => None,
         };
         if self.article.media.len() < MAX_NOTES {
-            let alt = attribute(tag, "alt").unwrap_or_default();
-            let title = attribute(tag, "title").filter(|title| !title.trim().is_empty());
+            let alt = told(tag, "alt").unwrap_or_default();
+            let title = told(tag, "title").filter(|title| !title.trim().is_empty());
             self.article.media.push(Media { url: url.trim().to_owned(), kind, alt, title, path, at: self.out.len() });
         }
     }

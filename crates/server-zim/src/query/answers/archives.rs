@@ -19,7 +19,7 @@ impl Asking<'_> {
         } else {
             String::new()
         };
-        Ok(Answer::own(format!("Found {} ZIM files:\n\n{list}{more}", books.len())))
+        Ok(Answer::foreign(format!("Found {} ZIM files:\n\n{list}{more}", books.len())))
     }
 
     pub(super) fn namespaces(&self, book: &Book) -> Result<Answer, Fault> {
@@ -29,7 +29,12 @@ impl Asking<'_> {
             let count = range.end - range.start;
             lines.push(format!("- **`{}`** — {count} entries: {}", char::from(letter), metadata::described(letter)));
         }
-        Ok(Answer::own(format!("# Namespaces of `{}` ({} entries)\n\n{}", book.name, archive.len(), lines.join("\n"))))
+        Ok(Answer::foreign(format!(
+            "# Namespaces of `{}` ({} entries)\n\n{}",
+            book.name,
+            archive.len(),
+            lines.join("\n")
+        )))
     }
 
     pub(super) fn walk(&self, book: &Book) -> Result<Answer, Fault> {

@@ -55,7 +55,7 @@ impl Asking<'_> {
         };
         let page = match links::links(self.work, &given) {
             Err(fault) if fault.operation() == "inbound_sidecar_unavailable" => {
-                return Ok(Answer::own(format!(
+                return Ok(Answer::foreign(format!(
                     "**Inbound links unavailable for `{entry_path}`**\n\n{}",
                     fault.message()
                 )));

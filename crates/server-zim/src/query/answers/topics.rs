@@ -70,7 +70,7 @@ impl Asking<'_> {
             .ok_or_else(|| retrieve::not_found(self.work, &archive, &page.path))?;
         let entry = found.entry.resolve()?;
         let Some(article) = self.work.article(book, &archive, &entry)? else {
-            return Ok(Answer::own(format!(
+            return Ok(Answer::foreign(format!(
                 "`{}` is no text. Try `get binary content from \"{}\"`.",
                 page.path, page.path
             )));

@@ -3,7 +3,7 @@
 use super::{Got, View, Wanted};
 use crate::book::Book;
 use crate::fault::Fault;
-use crate::html::{Article, without_links};
+use crate::html::{Article, Heading, without_links};
 use crate::meta::Answered;
 use crate::text::{first_words, piece, shortened};
 use crate::work::Work;
@@ -73,6 +73,8 @@ pub(super) fn get(work: &Work, book: &Book, archive: &Archive, wanted: &Wanted<'
         got.message = Some(format!("This is no text but {mime}: it has no such view."));
         return Ok(got.measured());
     };
+    let headings = within(&article.headings, work.holdings.settings.content.max_chars, view == View::Structure);
+    let is_cut = headings.len() < article.headings.len();
     match view {
         View::Summary | View::Full => {
             let is_questions = book.about()?.preset.is_questions();
@@ -85,26 +87,28 @@ pub(super) fn get(work: &Work, book: &Book, archive: &Archive, wanted: &Wanted<'
             got.meta.preset_applied = is_questions.then_some("q_and_a");
         }
         View::Toc => {
-            let (toc, depth) = tree(&article);
+            let (toc, depth) = tree(headings);
             got.views.heading_count = Some(article.headings.len());
             got.views.max_depth = Some(depth);
             got.message = article.headings.is_empty().then(|| "No headings found in article".to_owned());
             got.views.toc = Some(toc);
+            got.meta.truncated = is_cut;
         }
         View::Structure => {
-            let heading = |(position, h): (usize, &crate::html::Heading)| Flat {
+            let heading = |(position, h): (usize, &Heading)| Flat {
                 id: h.id.clone(),
                 text: h.text.clone(),
                 level: h.level,
                 position,
             };
-            got.views.headings = Some(article.headings.iter().enumerate().map(heading).collect());
-            let preview = |(index, h): (usize, &crate::html::Heading)| Preview {
+            got.views.headings = Some(headings.iter().enumerate().map(heading).collect());
+            let preview = |(index, h): (usize, &Heading)| Preview {
                 title: h.text.clone(),
                 level: h.level,
-                content_preview: shortened(&without_links(&article, h.body..article.end_of(index, false)), 300),
+                content_preview: shortened(&without_links(&article, h.body..article.end_of(index, false)), PREVIEW),
             };
-            got.views.sections = Some(article.headings.iter().enumerate().map(preview).collect());
+            got.meta.truncated = is_cut;
+            got.views.sections = Some(headings.iter().enumerate().map(preview).collect());
             got.views.word_count = Some(article.markdown.split_whitespace().count());
             got.views.character_count = Some(article.markdown.chars().count());
         }
@@ -132,8 +136,28 @@ pub(crate) fn summary(article: &Article, is_questions: bool, how: &crate::html::
     (summary, more)
 }
 
+/// Characters of a section's beginning.
+const PREVIEW: usize = 300;
+
+/// The first headings that are told in so many characters, and the first one in any case.
+fn within(headings: &[Heading], chars: usize, with_previews: bool) -> &[Heading] {
+    /// What is written around a heading, about.
+    const AROUND: usize = 90;
+    let mut sum = 0_usize;
+    let cost = |heading: &Heading| {
+        let once = heading.id.len() + heading.text.len() + AROUND;
+        if with_previews { once + heading.text.len() + PREVIEW + AROUND } else { once }
+    };
+    let count = headings.iter().take_while(|heading| {
+        sum = sum.saturating_add(cost(heading));
+        sum <= chars
+    });
+    let count = count.count().max(1).min(headings.len());
+    headings.get(..count).unwrap_or_default()
+}
+
 /// The headings as a tree, and how deep it is.
-fn tree(article: &Article) -> (Vec<Section>, usize) {
+fn tree(headings: &[Heading]) -> (Vec<Section>, usize) {
     let mut roots: Vec<Section> = Vec::new();
     // The open sections, each within the one before.
     let mut open: Vec<Section> = Vec::new();
@@ -144,7 +168,7 @@ fn tree(article: &Article) -> (Vec<Section>, usize) {
             open.last_mut().map_or(&mut *roots, |parent| &mut parent.children).push(closed);
         }
     };
-    for heading in &article.headings {
+    for heading in headings {
         close(&mut open, &mut roots, heading.level);
         open.push(Section {
             section_id: heading.id.clone(),

@@ -8,6 +8,9 @@ use crate::search::snippet::Shape;
 use crate::tools::{PageInfo, limit, offset};
 use crate::work::Work;
 
+/// What a cursor of this list says it is of.
+const KIND: &str = "across";
+
 /// The text of all archives.
 pub(super) fn cross_file(work: &Work, given: &Search, query: &str) -> Result<Page, Fault> {
     let mut per_file = limit(given.limit, 5, 50)?;
@@ -24,6 +27,10 @@ pub(super) fn cross_file(work: &Work, given: &Search, query: &str) -> Result<Pag
     if let Some(cursor) = &given.cursor {
         let position = Position::decode(cursor, TOOL)?;
         position.belongs_to(query, &identity)?;
+        if position.k != KIND {
+            let message = "This cursor belongs to another mode. Begin without a cursor.";
+            return Err(Fault::new("cursor_context_mismatch", message));
+        }
         (from, per_file) = (position.o, position.l.clamp(1, 50));
     }
     // A page has as many rows as a search of one archive, and at least as many as one archive gives.
@@ -37,7 +44,7 @@ pub(super) fn cross_file(work: &Work, given: &Search, query: &str) -> Result<Pag
     let had: u64 = found.files.iter().map(|file| file.total.min(per_file)).sum();
     let next = from + found.rows.len() as u64;
     let done = found.rows.is_empty() || next >= had;
-    let position = Position { o: next, l: per_file, q: query.to_owned(), ai: identity, k: String::new() };
+    let position = Position { o: next, l: per_file, q: query.to_owned(), ai: identity, k: KIND.to_owned() };
     let mut page = Page {
         query: Some(query.to_owned()),
         total: found.total,

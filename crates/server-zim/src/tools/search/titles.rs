@@ -11,6 +11,9 @@ use crate::tools::{PageInfo, limit, offset};
 use crate::work::Work;
 use std::sync::Arc;
 
+/// What a cursor of this list says it is of.
+const KIND: &str = "titles";
+
 pub(super) fn titles(
     work: &Work,
     given: &Search,
@@ -28,6 +31,10 @@ pub(super) fn titles(
     if let Some(cursor) = &given.cursor {
         let position = Position::decode(cursor, TOOL)?;
         position.belongs_to(query, &identity)?;
+        if position.k != KIND {
+            let message = "This cursor belongs to another mode. Begin without a cursor.";
+            return Err(Fault::new("cursor_context_mismatch", message));
+        }
         (from, rows) = (position.o, position.l.clamp(1, 50));
     }
     let mut found = title::Found::default();
@@ -49,7 +56,7 @@ pub(super) fn titles(
     let returned = results.len() as u64;
     let next = from.min(total) + returned;
     let done = next >= total;
-    let position = Position { o: next, l: rows, q: query.to_owned(), ai: identity, k: String::new() };
+    let position = Position { o: next, l: rows, q: query.to_owned(), ai: identity, k: KIND.to_owned() };
     let reason = match () {
         () if total == 0 => Some("0_hits"),
         () if found.cut && returned == 0 => Some("scan_truncated"),
