@@ -6,6 +6,7 @@
 
 use crate::book::Book;
 use crate::fault::Fault;
+use crate::index::TextIndex;
 use crate::search::fulltext::{Row, row};
 use crate::search::snippet::Shape;
 use crate::search::{entry_of, words};
@@ -26,6 +27,7 @@ pub(crate) struct Searched {
     pub(crate) name: String,
     pub(crate) has_hits: bool,
     pub(crate) total: u64,
+    pub(crate) text_index: TextIndex,
     pub(crate) error: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error_operation: Option<String>,
@@ -91,6 +93,7 @@ pub(crate) fn search(
             name: book.file_name().to_owned(),
             has_hits: false,
             total: 0,
+            text_index: book.text_index(),
             error: false,
             error_operation: None,
             error_message: None,

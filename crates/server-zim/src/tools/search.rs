@@ -255,6 +255,7 @@ fn one(work: &Work, given: &Search, query: &str, named: Option<&str>, filter: Fi
     } else if found.is_weak {
         page.meta.reason = Some("low_relevance");
     }
+    page.meta.text_index = Some(book.text_index());
     page.results = Rows::Hits(found.rows);
     Ok(page)
 }
@@ -270,7 +271,8 @@ fn by_title_instead(work: &Work, book: &Book, query: &str, rows: u64, mut page: 
     page.page_info =
         PageInfo { limit: rows, returned_count: page.total, total_is_lower_bound: found.cut, ..PageInfo::default() };
     page.meta.reason = Some("no_xapian_index");
-    page.meta.hint = Some("This archive has no index of its text: these are pages by title.".to_owned());
+    let advice = work.holdings.background.advice(book);
+    page.meta.hint = Some(format!("This archive has no index of its text: these are pages by title. {advice}"));
     page.results = Rows::Titles(hits);
     Ok(page)
 }
@@ -291,9 +293,9 @@ pub(crate) fn elsewhere(work: &Work, book: &Book, query: &str) -> Vec<Suggestion
 }
 
 pub(crate) fn shape(work: &Work, book: &Book) -> Shape {
-    let is_questions = book.about().is_ok_and(|about| about.preset.is_questions());
-    let paragraphs = if is_questions { 3 } else { 2 };
-    Shape { chars: work.holdings.settings.content.snippet_chars, paragraphs }
+    let style = book.about().map(|about| about.preset.style.clone()).unwrap_or_default();
+    let chars = style.snippet_chars.unwrap_or(work.holdings.settings.content.snippet_chars);
+    Shape { chars, paragraphs: style.paragraphs.unwrap_or(2) }
 }
 
 /// The text of all archives.
