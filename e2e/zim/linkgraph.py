@@ -1,13 +1,9 @@
 """Link graphs that openzim-mcp made are read by us, and ours by it: zim_links, direction inbound, of every page of an
 archive of our own, compared with the links that were written into it.  usage: linkgraph.py OPENZIM_MCP"""
-import json
-import os
 import pathlib
-import queue
 import subprocess
 import sys
 import tempfile
-import threading
 import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
@@ -15,8 +11,8 @@ from house import PORTCULLIS  # noqa: E402
 
 from archives import Page  # noqa: E402
 from libzim.writer import Creator, Hint  # noqa: E402
+from line_client import Client  # noqa: E402
 
-SECONDS = 120
 NAMES = ["Berlin", "El_Niño", "東京", "a/b/Deep page", "a/Side", "C++", "100%", "What?", "Ampersand & Sons"]
 NAMES += [f"plain/{n:02}" for n in range(40)]
 
@@ -59,49 +55,16 @@ def expected():
     return inbound
 
 
-class Client:
-    """One line a message, over standard input and output."""
-
-    def __init__(self, command):
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-            env={**os.environ, "OPENZIM_MCP_RATE_LIMIT__ENABLED": "false"},
-        )
-        self.lines = queue.Queue()
-        threading.Thread(target=lambda: [self.lines.put(line) for line in self.process.stdout], daemon=True).start()
-        self.number = 0
-        about = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "linkgraph", "version": "1"}}
-        self.ask("initialize", about)
-        self.send({"method": "notifications/initialized"})
-
-    def send(self, message):
-        self.process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
-        self.process.stdin.flush()
-
-    def ask(self, method, params):
-        self.number += 1
-        self.send({"id": self.number, "method": method, "params": params})
-        while True:
-            answer = json.loads(self.lines.get(timeout=SECONDS))
-            if answer.get("id") == self.number:
-                return answer["result"]
-
-    def inbound(self, file, path):
-        paths, arguments = [], {}
-        while True:
-            arguments = {"zim_file_path": str(file), "entry_path": path, "direction": "inbound", "limit": 20, **arguments}
-            result = self.ask("tools/call", {"name": "zim_links", "arguments": arguments})
-            told = json.loads(result["content"][0]["text"])
-            if result.get("isError"):
-                return told
-            paths += [row["path"] for row in told["results"]]
-            if not told.get("next_cursor"):
-                return paths
-            arguments = {"cursor": told["next_cursor"]}
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait(timeout=SECONDS)
+def inbound(client, file, path):
+    paths, more = [], {}
+    while True:
+        told = client.tool("zim_links", zim_file_path=str(file), entry_path=path, direction="inbound", limit=20, **more)
+        if told.get("error"):
+            return told
+        paths += [row["path"] for row in told["results"]]
+        if not told.get("next_cursor"):
+            return paths
+        more = {"cursor": told["next_cursor"]}
 
 
 def plain(path):
@@ -114,7 +77,7 @@ def check(reader, file, maker):
     compared = 0
     try:
         for path, sources in expected().items():
-            found = client.inbound(file, path)
+            found = inbound(client, file, path)
             assert isinstance(found, list), f"{reader[0]} on a graph of {maker}: {path}: {found}"
             assert len(found) == len(set(found)), f"{reader[0]} on a graph of {maker}: {path}: twice in {found}"
             found = {plain(source) for source in found}
@@ -133,7 +96,7 @@ def main():
         make(file)
         sidecar = pathlib.Path(f"{file}.linkgraph.sqlite")
         client = Client([*ours, "--mode", "advanced", str(file.parent)])
-        without = client.inbound(file, "Berlin")
+        without = inbound(client, file, "Berlin")
         client.close()
         assert without["operation"] == "inbound_sidecar_unavailable", without
         subprocess.run([peer, "build", "link-graph", "--quiet", str(file)], check=True, stdout=subprocess.DEVNULL)

@@ -183,7 +183,16 @@ fn kind(kind: &ServerKind) -> Object {
                 .with("document", document)
                 .with("headers", secrets(headers))
         }
-        ServerKind::Zim { paths } => typed("zim").with("paths", Json::List(paths.iter().map(|p| path(p)).collect())),
+        ServerKind::Zim(zim) => typed("zim")
+            .with("paths", Json::List(zim.paths.iter().map(|p| path(p)).collect()))
+            .with("mode", zim.mode.map(|mode| text(mode.word())))
+            .with("output_schemas", zim.output_schemas.map(Json::Bool))
+            .with("cache_folder", zim.cache_folder.as_deref().map(path))
+            .with("build_indexes", zim.build_indexes.map(Json::Bool))
+            .with("keep_answers", zim.keep_answers.map(Json::Bool))
+            .with("article_cache", zim.article_cache.map(Json::Integer))
+            .with("cluster_cache", zim.cluster_cache.map(Json::Integer))
+            .with("presets", zim.presets.as_deref().map(path)),
         ServerKind::Docker(docker) => typed("docker")
             .with("safety", text(docker.safety.word()))
             .with("engine", docker_engine(&docker.engine))

@@ -117,10 +117,23 @@ impl Fields {
                 }
                 self.add_pairs("header", headers);
             }
-            ServerKind::Zim { paths } => {
-                self.add("zim", "");
-                for path in paths {
+            ServerKind::Zim(zim) => {
+                self.add("zim", zim.mode.map_or("", crate::zim::ZimMode::word));
+                for path in &zim.paths {
                     self.add_path("path", path);
+                }
+                for (name, path) in [("cache", &zim.cache_folder), ("presets", &zim.presets)] {
+                    if let Some(path) = path {
+                        self.add_path(name, path);
+                    }
+                }
+                let switches =
+                    [("schemas", zim.output_schemas), ("indexes", zim.build_indexes), ("answers", zim.keep_answers)];
+                for (name, on) in switches {
+                    self.add(name, on.map_or("", word));
+                }
+                for (name, bytes) in [("articles", zim.article_cache), ("clusters", zim.cluster_cache)] {
+                    self.add(name, &bytes.map(|bytes| bytes.to_string()).unwrap_or_default());
                 }
             }
             ServerKind::Docker(docker) => {

@@ -46,6 +46,7 @@ mod toml;
 mod tree;
 mod units;
 mod url;
+mod zim;
 
 pub use audit::{Arguments, Audit};
 pub use auth::{Auth, Credential, Token};
@@ -65,3 +66,4 @@ pub use settings::{Settings, Source, Words, parse_network};
 pub use state::StateSettings;
 pub use telemetry::{Log, LogFormat, LogLevel, Metrics, Telemetry};
 pub use units::{parse_duration, parse_size};
+pub use zim::{Zim, ZimMode};

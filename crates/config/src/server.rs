@@ -12,6 +12,7 @@ use crate::secret::{Secret, Text, mask_arguments};
 use crate::tree::quoted;
 use crate::units;
 use crate::url::{read_url, url_of};
+use crate::zim::Zim;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
@@ -115,10 +116,7 @@ pub enum ServerKind {
         headers: BTreeMap<String, Secret>,
     },
     /// `"type": "zim"`: ZIM archives.
-    Zim {
-        /// Archives and directories of archives, from the directory of the file; at least one.
-        paths: Vec<PathBuf>,
-    },
+    Zim(Box<Zim>),
     /// `"type": "docker"`: a Docker engine.
     Docker(Box<Docker>),
     /// Any other `"type"`: the binary decides whether it has such a server built in.
@@ -242,15 +240,7 @@ fn read_kind(section: &mut Section<'_>) -> Option<ServerKind> {
         Form::Child => read_child(section),
         Form::Remote(kind) => read_remote(section, kind),
         Form::OpenApi => read_openapi(section),
-        Form::Zim => {
-            let item = section.need("paths", "name the archives, or directories of archives, like [\"/srv/zim\"]")?;
-            let paths = if item.is_list() { item.list_of(|item| item.path())? } else { vec![item.path()?] };
-            if paths.is_empty() {
-                item.error("names no archive; name archives or directories of archives");
-                return None;
-            }
-            Some(ServerKind::Zim { paths })
-        }
+        Form::Zim => Some(ServerKind::Zim(Box::new(Zim::read(section)?))),
         Form::Docker => Some(ServerKind::Docker(Box::new(Docker::read(section)))),
         Form::Builtin(type_name) => Some(ServerKind::Builtin { type_name }),
     }

@@ -40,6 +40,12 @@ pub trait Server: Send + Sync + 'static {
         Box::pin(std::future::ready(()))
     }
 
+    /// The process ends, or this server is no longer wanted: it ends what it does by itself, and writes down what is to
+    /// outlive it.
+    fn close(self: Arc<Self>) -> Settling {
+        Box::pin(std::future::ready(()))
+    }
+
     /// Numbers what is listed to this caller alone, if that is not what all see: another number
     /// means other lists. Never blocks.
     fn own_lists(&self, _caller: &Caller) -> Option<u64> {

@@ -24,7 +24,9 @@ impl Default for Builtins {
     /// Those that need no settings of their own.
     fn default() -> Self {
         let demo: fn() -> Arc<dyn Server> = || server_zim::server(server_zim::Settings::demo());
-        Self { types: HashMap::from([(crate::demo::TYPE, demo)]), zim: server_zim::Settings::default() }
+        let mut zim = server_zim::Settings::default();
+        zim.cache_folder = server_zim::cache_folder();
+        Self { types: HashMap::from([(crate::demo::TYPE, demo)]), zim }
     }
 }
 
@@ -141,7 +143,7 @@ pub(crate) fn check(settings: &config::Settings, builtins: &Builtins) -> Result<
 
 fn check_kind(server: &config::ServerSettings, builtins: &Builtins) -> Result<(), String> {
     let missing = match &server.kind {
-        ServerKind::Child { .. } | ServerKind::Zim { .. } => return Ok(()),
+        ServerKind::Child { .. } | ServerKind::Zim(_) => return Ok(()),
         ServerKind::Docker(docker) => {
             let made = crate::docker::server_settings(docker);
             return made.map(|_| ()).map_err(|e| format!("server {:?}: {e}", server.name));
@@ -173,10 +175,8 @@ fn start(settings: &config::ServerSettings, means: &Means) -> Running {
             let child = Child::start(child, means.reaper.clone());
             Running { key, server: Arc::clone(&child) as Arc<dyn Server>, child: Some(child) }
         }
-        ServerKind::Zim { paths } => {
-            let mut zim = means.builtins.zim.clone();
-            zim.paths.clone_from(paths);
-            let server = server_zim::server(zim);
+        ServerKind::Zim(zim) => {
+            let server = server_zim::server(zim_settings(zim, &means.builtins.zim));
             Running { key, server, child: None }
         }
         ServerKind::Docker(docker) => match crate::docker::server_settings(docker) {
@@ -190,6 +190,22 @@ fn start(settings: &config::ServerSettings, means: &Means) -> Running {
         },
         _ => Running { key, server: Arc::new(Disabled), child: None },
     }
+}
+
+/// A ZIM server's settings: what the entry says, and else what holds for all.
+fn zim_settings(said: &config::Zim, all: &server_zim::Settings) -> server_zim::Settings {
+    let bytes = |said: Option<u64>, all| said.map_or(all, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    let mut zim = all.clone();
+    zim.paths.clone_from(&said.paths);
+    zim.simple = said.mode.map_or(all.simple, |mode| mode == config::ZimMode::Simple);
+    zim.output_schemas = said.output_schemas.unwrap_or(all.output_schemas);
+    zim.cache_folder = said.cache_folder.clone().or_else(|| all.cache_folder.clone());
+    zim.builds_indexes = said.build_indexes.unwrap_or(all.builds_indexes);
+    zim.keeps_answers = said.keep_answers.unwrap_or(all.keeps_answers);
+    zim.presets = said.presets.clone().or_else(|| all.presets.clone());
+    zim.articles = bytes(said.article_cache, all.articles);
+    zim.cache = bytes(said.cluster_cache, all.cache);
+    zim
 }
 
 /// A server that the operator has switched off: known, but silent.

@@ -2,6 +2,7 @@
 
 use crate::assemble::{self, Builtins, Inheritance, Means, Running};
 use gate::{Audit, Gate};
+use mcp::Server;
 use mcp::seal::Sealer;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,6 +15,9 @@ pub(crate) const REAPER: &str = "reaper";
 
 /// How long a server that was taken out of the settings may finish its calls.
 const DRAIN: Duration = Duration::from_secs(60);
+
+/// How long a server may take to write down what is to outlive it.
+const CLOSE: Duration = Duration::from_secs(5);
 
 /// See the module.
 pub(crate) struct House {
@@ -54,6 +58,9 @@ impl House {
         self.leaving.retain(|(draining, _)| !draining.is_finished());
         for (name, old) in gone {
             let stays = self.servers.get(&name).is_some_and(|new| Arc::ptr_eq(&new.server, &old.server));
+            if !stays {
+                tokio::spawn(close(Arc::clone(&old.server)));
+            }
             if let Some(child) = old.child.filter(|_| !stays) {
                 drop(old.server);
                 let draining = tokio::spawn(drain(name, Arc::clone(&child)));
@@ -69,9 +76,18 @@ impl House {
             draining.abort();
         }
         let leaving = self.leaving.into_iter().map(|(_, child)| child);
+        let closing = self.servers.values().map(|running| close(Arc::clone(&running.server)));
+        futures_util::future::join_all(closing).await;
         let children = self.servers.into_values().filter_map(|running| running.child).chain(leaving);
         futures_util::future::join_all(children.map(|child| async move { child.stop().await })).await;
         self.gate.audit().flush().await;
+    }
+}
+
+/// Lets a server write down what is to outlive it.
+async fn close(server: Arc<dyn Server>) {
+    if tokio::time::timeout(CLOSE, server.close()).await.is_err() {
+        tracing::warn!("a server did not write down in time what it keeps");
     }
 }
 

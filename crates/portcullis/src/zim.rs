@@ -2,15 +2,17 @@
 //!
 //! On stdio it is for a desktop client, and nothing needs to be configured. Over HTTP it has the
 //! same rules for tokens, hosts and origins as everything else. `variables` reads those of openzim-mcp's variables
-//! that say how archives are read and shown; `link_graph` is the one job beside serving.
+//! that say how archives are read and shown; `build_index` and `link_graph` are the jobs beside serving.
 
+mod build_index;
 mod link_graph;
+mod progress;
 mod variables;
 
 use crate::plan::Plan;
 use clap::{Args, Subcommand, ValueEnum};
 use config::{Credential, LogLevel, Secret, ServerKind, ServerSettings, Settings, Token, Words};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// openzim-mcp's flags.
 #[derive(Args, Clone)]
@@ -18,6 +20,7 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:\n  \
         portcullis zim --mode advanced ~/zims          for a desktop client, which starts it itself\n  \
         OPENZIM_MCP_AUTH_TOKEN=$(portcullis token new) portcullis zim --transport http --host 0.0.0.0 /srv/zim\n  \
+        portcullis zim build-index ~/zims              full text of archives that bring no index along\n  \
         portcullis zim build-link-graph a.zim          so that zim_links knows what links to a page\n\n\
         A client's settings: { \"mcpServers\": { \"wiki\": { \"command\": \"portcullis\", \"args\": [\"zim\", \"/home/me/zims\"] } } }")]
 pub(crate) struct Flags {
@@ -30,21 +33,31 @@ pub(crate) struct Flags {
     #[arg(long, value_enum, env = "OPENZIM_MCP_TRANSPORT", default_value = "stdio")]
     transport: Transport,
     /// Where to listen over HTTP
-    #[arg(long, env = "OPENZIM_MCP_HOST", default_value = "127.0.0.1", value_name = "ADDR")]
-    host: String,
+    #[arg(
+        long,
+        env = "OPENZIM_MCP_HOST",
+        value_name = "ADDR",
+        help = "Where to listen over HTTP [default: 127.0.0.1]"
+    )]
+    host: Option<String>,
     /// The port
-    #[arg(long, env = "OPENZIM_MCP_PORT", default_value_t = 8000)]
-    port: u16,
+    #[arg(long, env = "OPENZIM_MCP_PORT", help = "The port over HTTP [default: 8000]")]
+    port: Option<u16>,
     /// Which tools there are
     #[arg(long, value_enum, env = "OPENZIM_MCP_TOOL_MODE", default_value = "simple")]
     mode: Mode,
     /// Results have no schemas and come as text alone: for models that read every byte of the tools
     #[arg(long)]
     no_output_schemas: bool,
+    /// Archives without a full-text index get one in the background, in the cache folder
+    #[arg(long, env = "PORTCULLIS_ZIM_BUILD_INDEXES")]
+    build_indexes: bool,
 }
 
 #[derive(Subcommand, Clone)]
 enum Job {
+    /// Makes full-text indexes of archives that bring none along, in the cache folder
+    BuildIndex(build_index::Flags),
     /// Finds out which pages of an archive link to which, so that zim_links answers direction=inbound
     BuildLinkGraph(link_graph::Flags),
     /// The same in openzim-mcp's words
@@ -81,6 +94,7 @@ impl Flags {
     /// Does the job that is no serving, if that is what was asked for.
     pub(crate) fn job(&self) -> Option<Result<(), String>> {
         match self.job.as_ref()? {
+            Job::BuildIndex(flags) => Some(build_index::run(flags)),
             Job::BuildLinkGraph(flags) | Job::Build(Build::LinkGraph(flags)) => Some(link_graph::run(flags)),
         }
     }
@@ -110,8 +124,9 @@ fn plan_with(
         }
     }
     let mut settings = Settings::default();
-    let host = &flags.host;
-    let listen = if host.contains(':') { format!("[{host}]:{}", flags.port) } else { format!("{host}:{}", flags.port) };
+    let host = flags.host.as_deref().unwrap_or("127.0.0.1");
+    let port = flags.port.unwrap_or(8000);
+    let listen = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
     settings.listen = listen.parse().map_err(|e: config::Invalid| format!("OPENZIM_MCP_HOST {host:?} {e}"))?;
     settings.source.origin = "OPENZIM_MCP_HOST (--host)".into();
     settings.source.words = Words {
@@ -155,6 +170,8 @@ fn plan_with(
     let mut zim = server_zim::Settings::of(flags.directories.iter().cloned());
     zim.simple = flags.mode == Mode::Simple;
     zim.output_schemas = !flags.no_output_schemas;
+    zim.cache_folder = server_zim::cache_folder();
+    zim.builds_indexes = flags.build_indexes;
     zim.shows_paths = flags.transport == Transport::Stdio;
     let mut limits = variables::Limits::default();
     let notes = variables::apply(variable, all, &mut zim, &mut limits)?;
@@ -162,13 +179,28 @@ fn plan_with(
         settings.limits.per_principal.rate = config::PerSecond::new(limits.rate);
         settings.limits.per_principal.burst = limits.burst;
     }
-    let kind = ServerKind::Zim { paths: flags.directories.clone() };
+    let kind = ServerKind::Zim(Box::new(config::Zim::of(flags.directories.clone())));
     settings.servers = vec![ServerSettings::new("zim", kind)];
     let mut plan = Plan::new(move || settings.clone().into());
     plan.stdio = flags.transport == Transport::Stdio;
     plan.rest.root = Some("zim".into());
     plan.welcome.extend(notes);
+    if plan.stdio && (flags.host.is_some() || flags.port.is_some()) {
+        plan.welcome.push(
+            "--host and --port (OPENZIM_MCP_HOST, OPENZIM_MCP_PORT) have no effect on stdio, where nobody can connect; \
+             add --transport http to listen"
+                .into(),
+        );
+    }
     Ok((plan, zim))
+}
+
+/// A path with the home directory in the place of `~`, as shells and openzim-mcp read it.
+fn expanded(path: &Path) -> PathBuf {
+    match (path.strip_prefix("~"), std::env::var_os("HOME")) {
+        (Ok(rest), Some(home)) => Path::new(&home).join(rest),
+        _ => path.to_owned(),
+    }
 }
 
 /// Whether only this machine reaches it.
@@ -218,7 +250,11 @@ mod tests {
         let folder = folder.path().to_str().unwrap();
         let (plan, settings, zim) = read(&[folder], &[]).unwrap();
         assert!(plan.stdio && plan.welcome.is_empty() && zim.simple && zim.shows_paths);
-        assert!(matches!(&settings.servers[0].kind, ServerKind::Zim { paths } if paths.len() == 1));
+        assert!(matches!(&settings.servers[0].kind, ServerKind::Zim(zim) if zim.paths.len() == 1));
+        let (plan, ..) = read(&[folder, "--port", "9000"], &[]).unwrap();
+        assert!(plan.stdio && plan.welcome.len() == 1 && plan.welcome[0].contains("--transport http"));
+        let (plan, settings, _) = read(&[folder, "--port", "9000", "--transport", "http"], &[]).unwrap();
+        assert!(plan.welcome.is_empty() && settings.listen.to_string() == "127.0.0.1:9000");
         assert!(read(&["/nonexistent"], &[]).err().unwrap().contains("Directory does not exist: /nonexistent"));
         assert!(read(&[], &[]).is_err());
     }
@@ -281,6 +317,15 @@ mod tests {
         assert_eq!(zim.server_name, "mine");
         let rate = &settings.limits.per_principal;
         assert_eq!((rate.rate.map(config::PerSecond::get), rate.burst), (Some(3.0), 6));
+        let kept = [
+            ("CACHE__PERSISTENCE_ENABLED", "true"),
+            ("CACHE__PERSISTENCE_PATH", "/var/cache/zim"),
+            ("PRESETS_OVERRIDE_PATH", "/etc/presets.toml"),
+        ];
+        let (silent, _, keeping) = read(&line, &kept).unwrap();
+        assert!(silent.welcome.is_empty() && keeping.keeps_answers && !zim.keeps_answers);
+        assert_eq!(keeping.cache_folder.as_deref(), Some(Path::new("/var/cache/zim")));
+        assert_eq!(keeping.presets.as_deref(), Some(Path::new("/etc/presets.toml")));
         // What can have no meaning here is told, once.
         assert_eq!(plan.welcome.len(), 2, "{:?}", plan.welcome);
         assert!(plan.welcome[0].contains("ML__RERANKER__ENABLED") && plan.welcome[1].contains("SOMETHING__ELSE"));
@@ -290,6 +335,7 @@ mod tests {
             ("WATCH_INTERVAL_SECONDS", "61", "watch_interval_seconds"),
             ("SEARCH__FUZZY_TITLE_SCORE_PENALTY", "2", "search.fuzzy_title_score_penalty"),
             ("META__FOOTER_ENABLED", "perhaps", "META__FOOTER_ENABLED"),
+            ("CACHE__PERSISTENCE_PATH", "cache", "cache.persistence_path"),
         ] {
             let refused =
                 read(&line, &[(name, value)]).err().unwrap_or_else(|| panic!("{name}={value} is not refused"));

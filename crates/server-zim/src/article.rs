@@ -4,26 +4,67 @@ use crate::book::Book;
 use crate::cache::{Bounds, Cache, Usage};
 use crate::fault::Fault;
 use crate::html::{self, Article};
+use crate::kept::{Page, Restored};
 use crate::links::Base;
 use crate::settings::Settings;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Instant, SystemTime};
 use zim::{Archive, Entry};
 
 /// Articles that were read lately.
 pub(crate) struct Articles {
     kept: Cache<(u64, u32), Arc<Article>>,
     most_bytes: u64,
+    /// From before a restart, until their archives are read.
+    restored: Mutex<Restored>,
+    has_restored: AtomicBool,
 }
 
 impl Articles {
     pub(crate) fn new(settings: &Settings) -> Self {
         let entries = if settings.answers.enabled { settings.answers.entries } else { 0 };
         let bounds = Bounds { bytes: settings.articles, entries, age: settings.answers.age };
-        Self { kept: Cache::new(bounds), most_bytes: settings.entry_bytes }
+        Self {
+            kept: Cache::new(bounds),
+            most_bytes: settings.entry_bytes,
+            restored: Mutex::default(),
+            has_restored: AtomicBool::new(false),
+        }
     }
 
     pub(crate) fn usage(&self) -> Usage {
         self.kept.usage()
+    }
+
+    /// What was kept before a restart.
+    pub(crate) fn restore(&self, restored: Restored) {
+        self.has_restored.store(!restored.is_empty(), Ordering::Release);
+        *self.restored.lock().unwrap_or_else(PoisonError::into_inner) = restored;
+    }
+
+    /// Takes over what was kept of this archive before a restart.
+    fn take_over(&self, book: &Book) {
+        let Some(content) = book.content() else { return };
+        let mut restored = self.restored.lock().unwrap_or_else(PoisonError::into_inner);
+        let pages = restored.remove(&content).unwrap_or_default();
+        self.has_restored.store(!restored.is_empty(), Ordering::Release);
+        drop(restored);
+        // The last in the file were used first.
+        for page in pages.into_iter().rev() {
+            let age = page.read.elapsed().unwrap_or_default();
+            let Some(since) = Instant::now().checked_sub(age) else { continue };
+            let cost = page.article.cost();
+            self.kept.put_of((book.id, page.entry), page.article, cost, since);
+        }
+    }
+
+    /// What is kept, with the number of its book; what was used last comes first.
+    pub(crate) fn snapshot(&self) -> impl Iterator<Item = (u64, Page)> {
+        self.kept.snapshot().into_iter().filter_map(|((book, entry), article, since)| {
+            let read = SystemTime::now().checked_sub(since.elapsed())?;
+            Some((book, Page { entry, read, article }))
+        })
     }
 
     /// The entry, which is no redirect, as an article; nothing if it is no text.
@@ -33,6 +74,9 @@ impl Articles {
         archive: &Archive,
         entry: &Entry<'_>,
     ) -> Result<Option<Arc<Article>>, Fault> {
+        if self.has_restored.load(Ordering::Acquire) {
+            self.take_over(book);
+        }
         let key = (book.id, entry.index());
         if let Some(article) = self.kept.get(&key) {
             return Ok(Some(article));

@@ -2,10 +2,13 @@
 //! is known to be damaged once it could not be.
 
 use crate::fault::Fault;
-use crate::index::Volume;
-use crate::preset::Preset;
+use crate::index::{TextIndex, Volume};
+use crate::kept::Content;
+use crate::preset::{Preset, Presets};
 use crate::scan::{self, Found};
 use crate::settings::Settings;
+use crate::side::{self, Folder};
+use crate::tools::metadata::uuid;
 use glass::Cache;
 use std::collections::VecDeque;
 use std::path::Path;
@@ -22,6 +25,9 @@ const MAX_CLUSTER: u64 = 64 << 20;
 pub(crate) struct Opener {
     pub(crate) caches: Arc<Caches>,
     pub(crate) indexes: Arc<Cache>,
+    /// Where indexes lie that archives do not bring along.
+    pub(crate) side: Option<Folder>,
+    presets: Presets,
     limits: Limits,
     /// How many files are open at once beside those that calls read.
     most: usize,
@@ -58,6 +64,8 @@ enum Place {
 /// What is asked of an archive again and again.
 pub(crate) struct About {
     pub(crate) uuid: [u8; 16],
+    /// Of its content, for the index that is made for it.
+    pub(crate) identity: String,
     pub(crate) has_fulltext: bool,
     pub(crate) has_titles: bool,
     pub(crate) parts: usize,
@@ -69,6 +77,8 @@ impl Opener {
         Self {
             caches: Arc::new(Caches::new(settings.cache, settings.cache / 8)),
             indexes: Arc::new(Cache::new(settings.index_cache)),
+            side: settings.cache_folder.as_deref().map(Folder::in_cache),
+            presets: Presets::read(settings.presets.as_deref()),
             limits: Limits::default().bytes(settings.entry_bytes.max(1 << 20), MAX_CLUSTER),
             most: settings.open_archives.max(1),
             open: Mutex::default(),
@@ -146,7 +156,7 @@ impl Book {
             Some(archive) => Arc::clone(archive),
             None => {
                 let archive = match self.open() {
-                    Ok(archive) => Arc::new(Volume::new(archive, &self.opener.indexes)),
+                    Ok(archive) => Arc::new(Volume::new(archive, &self.opener)),
                     Err(fault) => {
                         drop(slot);
                         return Err(fault);
@@ -186,6 +196,27 @@ impl Book {
         })
     }
 
+    /// The archive once more, beside the one that calls share: for who reads all of it.
+    pub(crate) fn open_alone(&self, options: Options) -> Result<Archive, Fault> {
+        let unreadable = || Fault::new("archive_damaged", format!("The archive {:?} cannot be used.", self.name));
+        match &self.place {
+            Place::Memory(_) => Err(unreadable()),
+            Place::File(found) => match scan::open(found, options) {
+                None => Err(Fault::replaced(&self.name)),
+                Some(opened) => opened.map_err(|_| unreadable()),
+            },
+        }
+    }
+
+    /// Where its full text is found.
+    pub(crate) fn text_index(&self) -> TextIndex {
+        match self.about() {
+            Ok(about) if about.has_fulltext => TextIndex::Xapian,
+            Ok(_) if self.archive().is_ok_and(|volume| volume.has_side_index()) => TextIndex::Side,
+            _ => TextIndex::None,
+        }
+    }
+
     /// Why it cannot be used, if that is known.
     pub(crate) fn damage(&self) -> Option<&str> {
         self.damage.get().map(String::as_str)
@@ -203,12 +234,21 @@ impl Book {
         let archive = self.archive()?;
         let about = About {
             uuid: archive.uuid(),
+            identity: side::identity(&archive),
             has_fulltext: archive.has_fulltext_index().unwrap_or(false),
             has_titles: archive.has_title_index().unwrap_or(false),
             parts: archive.parts(),
-            preset: Preset::of(&archive),
+            preset: Preset::of(&archive, &self.opener.presets),
         };
         Ok(self.about.get_or_init(|| about))
+    }
+
+    /// Which content this is, over restarts; nothing in memory.
+    pub(crate) fn content(&self) -> Option<Content> {
+        let Place::File(found) = &self.place else { return None };
+        let modified = found.stamp.modified()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        let modified = u64::try_from(modified.as_nanos()).ok()?;
+        Some(Content { uuid: uuid(self.about().ok()?.uuid), bytes: found.stamp.bytes(), modified })
     }
 
     /// Tells one content from another: for cursors.

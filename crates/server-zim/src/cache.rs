@@ -82,6 +82,11 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
 
     /// Keeps it, unless it alone is more than half of all there may be.
     pub(crate) fn put(&self, key: K, value: V, cost: usize) {
+        self.put_of(key, value, cost, Instant::now());
+    }
+
+    /// The same of something that is older.
+    pub(crate) fn put_of(&self, key: K, value: V, cost: usize, since: Instant) {
         if self.bounds.entries == 0 || cost > self.bounds.bytes / 2 {
             return;
         }
@@ -91,11 +96,19 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         let used = kept.clock;
         kept.bytes += cost;
         kept.order.insert(used, key.clone());
-        kept.values.insert(key, Value { value, cost, used, since: Instant::now() });
+        kept.values.insert(key, Value { value, cost, used, since });
         while kept.bytes > self.bounds.bytes || kept.values.len() > self.bounds.entries {
             let Some((_, oldest)) = kept.order.pop_first() else { break };
             kept.remove(&oldest);
         }
+    }
+
+    /// What is kept and not too old, and since when; what was used last comes first.
+    pub(crate) fn snapshot(&self) -> Vec<(K, V, Instant)> {
+        let kept = self.lock();
+        let newest = kept.order.values().rev().filter_map(|key| Some((key.clone(), kept.values.get(key)?)));
+        let fresh = newest.filter(|(_, value)| value.since.elapsed() <= self.bounds.age);
+        fresh.map(|(key, value)| (key, value.value.clone(), value.since)).collect()
     }
 
     pub(crate) fn usage(&self) -> Usage {

@@ -19,13 +19,14 @@ mod tokens;
 
 use crate::links::Base;
 use html5gum::StartTag;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 pub use check::check;
 pub(crate) use compact::{Compact, without_links};
 
 /// A page as text, and what is where in it. All positions are bytes of `markdown`, on borders of characters.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Article {
     pub(crate) markdown: String,
     pub(crate) headings: Vec<Heading>,
@@ -39,12 +40,16 @@ pub(crate) struct Article {
     pub(crate) is_disambiguation: bool,
 }
 
+/// A word of the program.
+pub(crate) type Word = &'static str;
+
 /// A heading.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Heading {
     pub(crate) id: String,
     /// Where the id comes from: `id`, `anchor`, `section` or `slug`.
-    pub(crate) id_source: &'static str,
+    #[serde(deserialize_with = "crate::kept::word")]
+    pub(crate) id_source: Word,
     /// Other ids that lead to it.
     pub(crate) aliases: Vec<String>,
     pub(crate) text: String,
@@ -56,7 +61,7 @@ pub(crate) struct Heading {
 }
 
 /// A link to another page.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Link {
     /// As it stands in the page.
     pub(crate) url: String,
@@ -71,10 +76,11 @@ pub(crate) struct Link {
 }
 
 /// A picture, a sound, a film or something else that is shown within the page.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Media {
     pub(crate) url: String,
-    pub(crate) kind: &'static str,
+    #[serde(deserialize_with = "crate::kept::word")]
+    pub(crate) kind: Word,
     pub(crate) alt: String,
     pub(crate) title: Option<String>,
     /// The path in the archive, if it lies there.
@@ -83,13 +89,13 @@ pub(crate) struct Media {
 }
 
 /// Something that the compact form shows shorter.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Fold {
     pub(crate) range: Range<usize>,
     pub(crate) what: Folded,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub(crate) enum Folded {
     Table {

@@ -1,10 +1,16 @@
-//! The indexes for search that an archive brings along.
+//! The indexes for search: those that an archive brings along, and the one that was made for it.
 
+use crate::book::Opener;
 use crate::fault::Fault;
+use crate::side::{DEEPEST, Folder, SideIndex, Unanswered, identity};
 use crate::work::Work;
 use glass::{Cache, Database, Highlighter, Search};
+use schemars::JsonSchema;
+use serde::Serialize;
 use std::ops::Deref;
-use std::sync::{Arc, OnceLock};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use zim::{Archive, Content, ReadAt};
 
 /// Postings that one search looks at, about.
@@ -16,11 +22,35 @@ pub(crate) struct Volume {
     cache: Arc<Cache>,
     texts: OnceLock<Option<Database>>,
     titles: OnceLock<Option<Database>>,
+    side: Mutex<Option<Arc<SideIndex>>>,
+    folder: Option<Folder>,
+    /// The log knows that the side index is damaged.
+    is_told: AtomicBool,
+}
+
+/// Where the full text of an archive is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "ZimTextIndex")]
+pub(crate) enum TextIndex {
+    /// In the index that it brings along.
+    Xapian,
+    /// In one that was made for it.
+    Side,
+    None,
 }
 
 impl Volume {
-    pub(crate) fn new(archive: Archive, cache: &Arc<Cache>) -> Self {
-        Self { archive, cache: Arc::clone(cache), texts: OnceLock::new(), titles: OnceLock::new() }
+    pub(crate) fn new(archive: Archive, opener: &Opener) -> Self {
+        Self {
+            archive,
+            cache: Arc::clone(&opener.indexes),
+            texts: OnceLock::new(),
+            titles: OnceLock::new(),
+            side: Mutex::default(),
+            folder: opener.side.clone(),
+            is_told: AtomicBool::new(false),
+        }
     }
 }
 
@@ -56,7 +86,9 @@ impl Volume {
         offset: usize,
         limit: usize,
     ) -> Result<Option<Found>, Fault> {
-        let Some(database) = self.texts()? else { return Ok(None) };
+        let Some(database) = self.texts()? else {
+            return self.side_text(work, query, offset, limit);
+        };
         run(work, &text_search(query).offset(offset).limit(limit), database).map(Some)
     }
 
@@ -74,6 +106,61 @@ impl Volume {
         }
         let languages = self.archive.metadata_text("Language").ok().flatten().unwrap_or_default();
         Highlighter::of_language(query, languages.split(',').next().unwrap_or_default().trim())
+    }
+
+    /// Full text of the index that was made for the archive.
+    fn side_text(&self, work: &Work, query: &str, offset: usize, limit: usize) -> Result<Option<Found>, Fault> {
+        let Some(index) = self.side_index() else { return Ok(None) };
+        if offset.saturating_add(limit) > DEEPEST {
+            return Err(glass::Error::TooDeep(DEEPEST).into());
+        }
+        // The library trusts its files. What is wrong with them harms this search only.
+        let search = || index.search(query, offset, limit, &|| work.is_over());
+        let answered = catch_unwind(AssertUnwindSafe(search))
+            .unwrap_or_else(|_| Err(Unanswered::Failed("the search panicked".to_owned())));
+        let ranked = match answered {
+            Ok(ranked) => ranked,
+            Err(Unanswered::Stopped) => return Err(glass::Error::Stopped.into()),
+            Err(Unanswered::Failed(reason)) => {
+                self.tell(&reason);
+                return Err(Fault::new(
+                    "index_damaged",
+                    "The full-text index that was made for this archive is damaged. Whoever runs this server makes it \
+                     anew with `portcullis zim build-index --force`. Use mode title or zim_browse.",
+                ));
+            }
+        };
+        let path = |entry| self.archive.entry(entry).map(|entry| entry.full_path()).unwrap_or_default();
+        let hits = ranked.best.into_iter().map(|(entry, weight)| Hit { path: path(entry), weight });
+        Ok(Some(Found { hits: hits.collect(), total: ranked.total, is_exact: true }))
+    }
+
+    /// Whether there is an index that was made for the archive.
+    pub(crate) fn has_side_index(&self) -> bool {
+        self.side_index().is_some()
+    }
+
+    /// The index that was made for the archive. It is looked for each time until there is one: it may come any time.
+    fn side_index(&self) -> Option<Arc<SideIndex>> {
+        let folder = self.folder.as_ref()?;
+        let mut side = self.side.lock().unwrap_or_else(PoisonError::into_inner);
+        if side.is_none() {
+            let open = || SideIndex::open(folder, &identity(&self.archive));
+            match catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|_| Err("opening it panicked".to_owned())) {
+                Ok(found) => *side = found.map(Arc::new),
+                Err(reason) => self.tell(&reason),
+            }
+        }
+        side.clone()
+    }
+
+    fn tell(&self, reason: &str) {
+        if !self.is_told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                reason,
+                "a full-text index in the cache folder is damaged and not used; `portcullis zim build-index` makes it anew"
+            );
+        }
     }
 
     /// Titles that have these words, the last of which may be unfinished; nothing if there is no such index.

@@ -8,9 +8,11 @@
 use crate::article::Articles;
 use crate::book::{Book, Opener};
 use crate::fault::Fault;
+use crate::kept;
 use crate::nearest::nearest;
 use crate::scan::{self, Found, Scanned};
 use crate::settings::Settings;
+use crate::side::background::Background;
 use arc_swap::ArcSwapOption;
 use mcp::State;
 use std::collections::HashMap;
@@ -26,6 +28,13 @@ pub(crate) struct Library {
     pub(crate) settings: Settings,
     pub(crate) opener: Arc<Opener>,
     pub(crate) articles: Articles,
+    pub(crate) background: Arc<Background>,
+    /// Where articles are kept over a restart, if they are.
+    kept: Option<PathBuf>,
+    /// How often an article was kept or found when they were last written.
+    saved: Mutex<Option<u64>>,
+    /// Writing them failed the last time.
+    is_unkept: AtomicBool,
     shelf: ArcSwapOption<Shelf>,
     /// Something changed in the folders since they were last looked at.
     pub(crate) stale: Arc<AtomicBool>,
@@ -66,8 +75,65 @@ impl Library {
     pub(crate) fn new(settings: Settings) -> Self {
         let opener = Arc::new(Opener::new(&settings));
         let articles = Articles::new(&settings);
+        let background = Arc::new(Background::new(opener.side.clone(), settings.builds_indexes));
+        let keeps = settings.keeps_answers && settings.answers.enabled && !settings.paths.is_empty();
+        let kept = settings.cache_folder.as_ref().filter(|_| keeps).map(|cache| kept::file(cache, &settings.paths));
         let (shelf, scanned) = (ArcSwapOption::empty(), Mutex::new(None));
-        Self { settings, opener, articles, shelf, scanned, stale: Arc::default(), told: OnceLock::new() }
+        Self {
+            settings,
+            opener,
+            articles,
+            background,
+            kept,
+            saved: Mutex::default(),
+            is_unkept: AtomicBool::new(false),
+            shelf,
+            scanned,
+            stale: Arc::default(),
+            told: OnceLock::new(),
+        }
+    }
+
+    /// Reads the articles that were kept before a restart. Blocks.
+    pub(crate) fn restore(&self) {
+        let Some(path) = &self.kept else { return };
+        match kept::load(path, self.settings.answers.age, self.settings.articles as u64) {
+            Ok(restored) => {
+                let pages: usize = restored.values().map(Vec::len).sum();
+                if pages > 0 {
+                    tracing::info!(pages, "pages that were read before the restart were kept");
+                }
+                self.articles.restore(restored);
+            }
+            Err(reason) => {
+                tracing::warn!(file = %path.display(), reason, "what was kept before the restart is not used");
+            }
+        }
+    }
+
+    /// Writes down the articles that are to be kept, if there are others than before. Blocks.
+    pub(crate) fn save(&self) {
+        let (Some(path), Some(shelf)) = (&self.kept, self.known()) else { return };
+        let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+        let usage = self.articles.usage();
+        let now = Some(usage.hits + usage.misses);
+        if *saved == now || usage.entries == 0 {
+            return;
+        }
+        *saved = now;
+        let written = kept::save(path, &self.articles, &shelf.books, self.settings.articles as u64);
+        self.is_unkept.store(written.is_err(), Ordering::Relaxed);
+        match written {
+            Ok(pages) => tracing::debug!(pages, "pages that were read are kept for the next start"),
+            Err(error) => {
+                tracing::warn!(file = %path.display(), %error, "pages that were read cannot be kept for the next start");
+            }
+        }
+    }
+
+    /// Whether articles outlive the process.
+    pub(crate) fn keeps_answers(&self) -> bool {
+        self.kept.is_some() && !self.is_unkept.load(Ordering::Relaxed)
     }
 
     /// Says who is told of changes from now on.
@@ -121,7 +187,10 @@ impl Library {
     }
 
     fn look(&self, before: Option<&Shelf>) -> Shelf {
-        let Scanned { found, unreadable, folders } = scan::scan(&self.settings);
+        let Scanned { found, unreadable, empty, folders } = scan::scan(&self.settings);
+        for path in empty.iter().filter(|_| before.is_none()) {
+            tracing::warn!(path = %path.display(), "there are no archives (.zim) here yet; they are seen when they come");
+        }
         let old: HashMap<_, _> = before.iter().flat_map(|s| &s.books).filter_map(|b| Some((b.path()?, b))).collect();
         let mut names = HashMap::new();
         let mut books = Vec::new();
@@ -145,7 +214,8 @@ impl Library {
         Shelf { books, unreadable, folders, knows_paths: self.settings.shows_paths }
     }
 
-    /// How the library is, in words without paths. Opens what was never opened. Blocks.
+    /// How the library is, in words without paths. Opens what was never opened, unless there are more archives than may
+    /// be open at once: of a large library only what is used is opened. Blocks.
     pub(crate) fn state(&self) -> (State, String) {
         let Some(shelf) = self.known() else { return (State::Starting, "looking for archives".to_owned()) };
         let paths = self.settings.paths.len();
@@ -157,11 +227,19 @@ impl Library {
             let all = shelf.unreadable == paths && self.settings.memory.is_empty();
             return (if all { State::Down } else { State::Degraded }, reason);
         }
-        let damaged = shelf.books.iter().filter(|book| book.is_damaged()).count();
+        let looks = shelf.books.len() <= self.settings.open_archives;
+        let damaged = |book: &&Arc<Book>| if looks { book.is_damaged() } else { book.damage().is_some() };
+        let damaged = shelf.books.iter().filter(damaged).count();
         if damaged > 0 {
             return (State::Degraded, format!("{damaged} of {} archives cannot be used", shelf.books.len()));
         }
         (State::Healthy, String::new())
+    }
+}
+
+impl Drop for Library {
+    fn drop(&mut self) {
+        self.background.stop();
     }
 }
 

@@ -1,5 +1,6 @@
 //! `_meta` of an answer: how large it is, whether it is whole, and what to try next.
 
+use crate::index::TextIndex;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -32,6 +33,9 @@ pub(crate) struct Meta {
     pub(crate) preset_applied: Option<&'static str>,
     #[serde(skip_serializing_if = "is_false")]
     pub(crate) promotion_applied: bool,
+    /// Where full text was found: in the archive's own index, or in one that was made for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) text_index: Option<TextIndex>,
 }
 
 /// Something else to try.

@@ -74,23 +74,35 @@ pub(crate) struct Scanned {
     pub(crate) found: Vec<Found>,
     /// How many of the configured paths cannot be read.
     pub(crate) unreadable: usize,
+    /// Configured paths where nothing was found.
+    pub(crate) empty: Vec<PathBuf>,
     /// Folders in which archives may come.
     pub(crate) folders: Vec<PathBuf>,
+}
+
+/// The archives at these paths, as a server over them would find them: single files, and those in folders.
+pub fn archives(paths: &[PathBuf]) -> Vec<PathBuf> {
+    scan(&Settings::of(paths.iter().cloned())).found.into_iter().map(|found| found.path).collect()
 }
 
 /// All archives.
 pub(crate) fn scan(settings: &Settings) -> Scanned {
     let mut scan =
         Scan { found: Vec::new(), folders: Vec::new(), seen: HashSet::new(), names: 0, limit: settings.archives };
-    let mut unreadable = 0;
+    let (mut unreadable, mut empty) = (0, Vec::new());
     for path in &settings.paths {
         // The log may name it; callers are told a number.
-        if let Err(error) = scan.root(path) {
-            tracing::warn!(path = %path.display(), %error, "a configured path cannot be read");
-            unreadable += 1;
+        let before = scan.found.len();
+        match scan.root(path) {
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "a configured path cannot be read");
+                unreadable += 1;
+            }
+            Ok(()) if scan.found.len() == before => empty.push(path.clone()),
+            Ok(()) => {}
         }
     }
-    Scanned { found: scan.found, unreadable, folders: scan.folders }
+    Scanned { found: scan.found, unreadable, empty, folders: scan.folders }
 }
 
 struct Scan {

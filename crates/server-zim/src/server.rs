@@ -4,18 +4,21 @@ use crate::events::Events;
 use crate::library::{Changed, How, Library};
 use crate::resources::{self, Asked};
 use crate::settings::Settings;
+use crate::side::background;
 use crate::work::Desk;
 use crate::{prompts, tools};
 use arc_swap::ArcSwap;
 use mcp::builtin::Builtin;
 use mcp::watchers::Watchers;
-use mcp::{About, Answering, Call, Change, Interest, Note, Request, Server, State, Watching};
+use mcp::{About, Answering, Call, Change, Interest, Note, Request, Server, Settling, State, Watching};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 /// How long what the system tells is gathered.
 const TOGETHER: Duration = Duration::from_millis(50);
+/// How often what is to outlive the process is written down, in case that it does not end in good order.
+const SAVED: Duration = Duration::from_secs(300);
 
 struct ZimServer {
     tools: Arc<Builtin<Desk>>,
@@ -58,8 +61,12 @@ pub fn server(settings: Settings) -> Arc<dyn Server> {
     match Handle::try_current() {
         Ok(runtime) => {
             runtime.spawn(keep(Arc::downgrade(&server)));
+            if server.holdings.background.is_on() {
+                runtime.spawn(background::keep(Arc::downgrade(&server.holdings)));
+            }
         }
         Err(_) => {
+            server.holdings.restore();
             server.holdings.shelf();
             server.tell_state();
         }
@@ -71,16 +78,29 @@ pub fn server(settings: Settings) -> Arc<dyn Server> {
 async fn keep(server: Weak<ZimServer>) {
     let (mut events, mut watched) = (None, Vec::new());
     let mut has_changed = false;
+    let (mut is_first, mut saved) = (true, Instant::now());
     loop {
         let Some(kept) = server.upgrade() else { return };
+        let is_due = saved.elapsed() >= SAVED;
+        if is_due {
+            saved = Instant::now();
+        }
         let rescan = kept.holdings.settings.rescan.max(Duration::from_millis(10));
         // One thread at most: this waits for it, and a medium that hangs holds nothing else.
         let looked = tokio::task::spawn_blocking(move || {
+            if is_first {
+                kept.holdings.restore();
+            }
+            if is_due {
+                kept.holdings.save();
+            }
             let shelf = if has_changed { kept.holdings.fresh() } else { kept.holdings.shelf() };
             kept.tell_state();
             shelf
         });
-        match looked.await {
+        let looked = looked.await;
+        is_first = false;
+        match looked {
             Ok(shelf) if shelf.folders != watched => {
                 watched.clone_from(&shelf.folders);
                 events = server.upgrade().and_then(|server| Events::of(&watched, &server.holdings.stale));
@@ -149,5 +169,16 @@ impl Server for ZimServer {
 
     fn watch(self: Arc<Self>, interest: Interest, _call: Call) -> Watching {
         Box::pin(self.watchers.watch(interest))
+    }
+
+    fn close(self: Arc<Self>) -> Settling {
+        self.holdings.background.stop();
+        let holdings = Arc::clone(&self.holdings);
+        Box::pin(async move {
+            let saved = tokio::task::spawn_blocking(move || holdings.save()).await;
+            if let Err(error) = saved {
+                tracing::error!(%error, "writing down what is to be kept failed");
+            }
+        })
     }
 }

@@ -48,10 +48,20 @@ pub struct Settings {
     /// Whether questions are mended before they are read, and by which list of misspellings: lines of
     /// `wrong=right`, or a JSON object.
     pub rewrite: Rewrite,
+    /// A file that says how archives of a kind, or single ones, are shown: see `preset.rs`.
+    pub presets: Option<PathBuf>,
     /// Whether `zim_query` ends with a line about its size.
     pub footer: bool,
     /// How articles are kept.
     pub answers: Answers,
+    /// Where full-text indexes that archives do not bring along lie, and what is kept over a restart. Nothing is, and
+    /// such indexes are not looked for, without it.
+    pub cache_folder: Option<PathBuf>,
+    /// Articles are kept over a restart, in the cache folder: no more bytes than [`Settings::articles`] says, and
+    /// no longer than [`Answers::age`].
+    pub keeps_answers: bool,
+    /// Archives without a full-text index get one in the cache folder, in the background.
+    pub builds_indexes: bool,
 }
 
 /// How text is shown.
@@ -150,8 +160,12 @@ impl Default for Settings {
                 overlap: 1,
             },
             rewrite: Rewrite { enabled: true, misspellings: None, exclusions: None },
+            presets: None,
             footer: true,
             answers: Answers { enabled: true, entries: 10_000, age: Duration::from_secs(3600) },
+            cache_folder: None,
+            keeps_answers: false,
+            builds_indexes: false,
         }
     }
 }

@@ -92,7 +92,10 @@ async fn the_sample_archive_is_served_from_memory_and_every_page_is_read() {
     assert_eq!((&archives["total"], &archives["results"][0]["status"]), (&json!(1), &json!("ok")));
     let about = tool(&server, "zim_metadata", json!({"zim_file_path": "portcullis"})).await;
     assert_eq!(about["metadata"]["Language"], "eng");
-    assert_eq!(about["index_capabilities"], json!({"has_fulltext_index": true, "has_title_index": true}));
+    assert_eq!(
+        about["index_capabilities"],
+        json!({"has_fulltext_index": true, "has_title_index": true, "text_index": "xapian"})
+    );
     let main = tool(&server, "zim_get", json!({"main_page": true})).await;
     assert_eq!(main["path"], "index.html");
     let found = tool(&server, "zim_search", json!({"query": "portcullis", "mode": "title", "limit": 50})).await;

@@ -2,7 +2,8 @@
 
 use super::{World, bad, good, good_in, kind, server, warnings};
 use crate::{
-    Arguments, Document, LogFormat, LogLevel, Metrics, RemoteKind, ServerKind, Settings, SystemEnv, Tier, load,
+    Arguments, Document, LogFormat, LogLevel, Metrics, RemoteKind, ServerKind, Settings, SystemEnv, Tier, Zim, ZimMode,
+    load,
 };
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -294,7 +295,7 @@ fn entries_with_a_url_are_remote() {
 #[test]
 fn types_without_command_or_url_are_built_in() {
     assert!(
-        matches!(kind(r#"{"type": "zim", "paths": "zims"}"#), ServerKind::Zim { paths } if paths == [Path::new("/etc/p/zims")])
+        matches!(kind(r#"{"type": "zim", "paths": "zims"}"#), ServerKind::Zim(zim) if zim.paths == [Path::new("/etc/p/zims")] && zim.mode.is_none())
     );
     assert!(
         matches!(kind(r#"{"type": "docker"}"#), ServerKind::Docker(docker) if docker.safety == Tier::Moderate && docker.rules.confirm)
@@ -304,6 +305,24 @@ fn types_without_command_or_url_are_built_in() {
         kind(r#"{"type": "openapi", "document": "https://h/openapi.json"}"#),
         ServerKind::OpenApi { url: None, document: Some(Document::Url(_)), .. }
     ));
+}
+
+#[test]
+fn a_zim_server_is_told_its_mode_and_where_it_keeps_what() {
+    let entry = r#"{"type": "zim", "paths": "z", "mode": "simple", "output_schemas": false, "cache_folder": "cache",
+        "build_indexes": true, "keep_answers": true, "article_cache": "64MiB", "presets": "presets.toml"}"#;
+    let ServerKind::Zim(zim) = kind(entry) else { panic!("no zim") };
+    let expected = Zim {
+        mode: Some(ZimMode::Simple),
+        output_schemas: Some(false),
+        cache_folder: Some("/etc/p/cache".into()),
+        build_indexes: Some(true),
+        keep_answers: Some(true),
+        article_cache: Some(64 << 20),
+        presets: Some("/etc/p/presets.toml".into()),
+        ..Zim::of(vec!["/etc/p/z".into()])
+    };
+    assert_eq!(*zim, expected);
 }
 
 #[test]
@@ -408,6 +427,6 @@ fn files_are_read_from_the_disk() {
 fn the_home_directory_is_understood_in_our_own_paths() {
     let world = World::default().var("HOME", "/home/ann");
     let settings = good_in(&world, r#"{"mcpServers": {"x": {"type": "zim", "paths": ["~/zims", "a~/b"]}}}"#);
-    let ServerKind::Zim { paths } = &settings.servers[0].kind else { panic!("no zim") };
-    assert_eq!(paths, &[Path::new("/home/ann/zims"), Path::new("/etc/p/a~/b")]);
+    let ServerKind::Zim(zim) = &settings.servers[0].kind else { panic!("no zim") };
+    assert_eq!(zim.paths, [Path::new("/home/ann/zims"), Path::new("/etc/p/a~/b")]);
 }

@@ -171,3 +171,32 @@ pub(crate) fn beginning(text: &str, most: usize) -> &str {
     }
     text.char_indices().nth(most).and_then(|(at, _)| text.get(..at)).unwrap_or(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_member_of_a_line_stands_in_the_manual() {
+        let mut line = Line::now("http", Some(1), 2, Some("modern"), Some("me"), Some(IpAddr::from([127, 0, 0, 1])));
+        line.asks(Some("tools/call"), "echo");
+        line.arguments_hash(&[0; 32]);
+        line.arguments(&Raw::of("x"));
+        line.server("files");
+        line.tier(Tier::Safe);
+        line.details(&[Detail { name: "engine", value: "local".to_owned() }]);
+        line.end(false, "ok", Some("none"), 1, Duration::from_millis(1), Some("trace"));
+        line.left_out(1);
+        let text = format!("{{\"time\":0{}}}", String::from_utf8_lossy(line.text()));
+        let members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&text).unwrap();
+        let mut written: BTreeSet<&str> = members.keys().map(String::as_str).collect();
+        // What the writer adds.
+        written.extend(["boot", "instance", "seq", "prev"]);
+        let manual = include_str!("../../../../docs/audit.md");
+        let named = manual.lines().filter_map(|row| row.strip_prefix("| `")?.split_once('|'));
+        let named: BTreeSet<&str> =
+            named.flat_map(|(names, _)| names.trim().trim_end_matches('`').split("`, `")).collect();
+        assert_eq!(written, named);
+    }
+}

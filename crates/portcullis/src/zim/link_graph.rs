@@ -1,7 +1,8 @@
 //! `portcullis zim build-link-graph`: which pages of an archive link to which.
 
+use super::progress::Bar;
 use clap::Args;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 
 #[derive(Args, Clone)]
@@ -19,26 +20,12 @@ pub(super) struct Flags {
     quiet: bool,
 }
 
-/// How wide the bar is.
-const WIDTH: u64 = 40;
-
 pub(super) fn run(flags: &Flags) -> Result<(), String> {
-    let mut error = std::io::stderr();
-    let shows = !flags.quiet && error.is_terminal();
-    let mut shown = u64::MAX;
-    let built = server_zim::build_link_graph(&flags.archive, flags.output.as_deref(), flags.force, |done, total| {
-        let part = (done * 1000).checked_div(total).unwrap_or(1000);
-        if shows && part != shown {
-            shown = part;
-            let full = usize::try_from(part * WIDTH / 1000).unwrap_or(0);
-            let bar = format!("{}{}", "#".repeat(full), ".".repeat(usize::try_from(WIDTH).unwrap_or(0) - full));
-            // Who closed our standard error wants no progress.
-            let _ = write!(error, "\r[{bar}] {}.{} % ({done} of {total})", part / 10, part % 10);
-        }
-    })?;
-    if shows {
-        let _ = writeln!(std::io::stderr());
-    }
+    let mut bar = Bar::new(flags.quiet);
+    let progress = |done, total| bar.show(done, total);
+    let built = server_zim::build_link_graph(&flags.archive, flags.output.as_deref(), flags.force, progress);
+    bar.end();
+    let built = built?;
     let _ = writeln!(
         std::io::stdout(),
         "{}: {} pages, {} links{}",

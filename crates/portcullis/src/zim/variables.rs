@@ -3,7 +3,7 @@
 use super::{PREFIX, switch};
 use server_zim::Settings;
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -21,13 +21,11 @@ const ELSEWHERE: [&str; 9] = [
 ];
 
 /// Those that are known and can have no meaning here, and why.
-const WITHOUT_MEANING: [(&str, &str); 11] = [
-    ("CACHE__PERSISTENCE_", "nothing is kept across restarts in this version"),
+const WITHOUT_MEANING: [(&str, &str); 9] = [
     ("CACHE__LIBZIM_DIRENT_CACHE_MAX_COUNT", "what is kept is bounded in bytes, for all archives together"),
     ("ALLOWED_DIRECTORIES", "directories are named on the command line, as openzim-mcp requires it too"),
     ("RESOURCE_CACHE_TTL_SECONDS", "a gateway that applies policy promises no caller how long an answer holds"),
     ("STATELESS_HTTP", "every exchange without a session is answered by itself already"),
-    ("PRESETS_OVERRIDE_PATH", "what kind an archive is, is found from its metadata"),
     ("META__TOKENIZER_ENCODING", "tokens are estimated without a table"),
     ("ML__RERANKER__", "there is no reranker"),
     ("RATE_LIMIT__PER_OPERATION_LIMITS", "limits of single tools are `limits.per_tool` of a settings file"),
@@ -71,6 +69,17 @@ pub(super) fn apply(
     // Zero is no bound there. Here it is a bound of what there is for all.
     zim.articles = if bytes == 0 { zim.articles } else { bytes };
     read.seconds("CACHE__TTL_SECONDS", &mut zim.answers.age, 60.0, 86_400.0)?;
+    read.switch("CACHE__PERSISTENCE_ENABLED", &mut zim.keeps_answers)?;
+    if let Some(folder) = read.text("CACHE__PERSISTENCE_PATH") {
+        let folder = super::expanded(Path::new(&folder));
+        if !folder.is_absolute() {
+            return Err(format!(
+                "Configuration error: cache.persistence_path: {} is not absolute ({PREFIX}CACHE__PERSISTENCE_PATH)",
+                folder.display()
+            ));
+        }
+        zim.cache_folder = Some(folder);
+    }
     read.number("CACHE__LIBZIM_CLUSTER_CACHE_MAX_SIZE_BYTES", &mut zim.cache, 0, 4 << 30)?;
     read.number("CONTENT__MAX_CONTENT_LENGTH", &mut zim.content.max_chars, 100, 1_000_000)?;
     read.number("CONTENT__SNIPPET_LENGTH", &mut zim.content.snippet_chars, 100, 100_000)?;
@@ -95,6 +104,7 @@ pub(super) fn apply(
 
     read.switch("QUERY_REWRITE__ENABLED", &mut zim.rewrite.enabled)?;
     zim.rewrite.misspellings = read.text("QUERY_REWRITE__MISSPELLING_MAP_PATH").map(PathBuf::from);
+    zim.presets = read.text("PRESETS_OVERRIDE_PATH").map(|path| super::expanded(Path::new(&path)));
     zim.rewrite.exclusions = read.text("QUERY_REWRITE__MISSPELLING_EXCLUSION_PATH").map(PathBuf::from);
 
     read.switch("RATE_LIMIT__ENABLED", &mut limits.enabled)?;

@@ -7,7 +7,7 @@
 
 use crate::book::Book;
 use crate::fault::Fault;
-use crate::index::{self, Volume};
+use crate::index::{self, TextIndex, Volume};
 use crate::search::entry_of;
 use crate::search::fulltext::{Row, row};
 use crate::search::snippet::Shape;
@@ -34,6 +34,7 @@ pub(crate) struct Searched {
     /// It may have more: the time was over.
     #[serde(skip_serializing_if = "crate::tools::is_false")]
     pub(crate) total_is_lower_bound: bool,
+    pub(crate) text_index: TextIndex,
     pub(crate) error: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error_operation: Option<String>,
@@ -229,6 +230,7 @@ fn searched(book: &Book, outcome: &Outcome) -> Searched {
         has_hits: false,
         total: 0,
         total_is_lower_bound: false,
+        text_index: book.text_index(),
         error: false,
         error_operation: None,
         error_message: None,

@@ -4,6 +4,7 @@ use super::Answer;
 use crate::arguments::Arguments;
 use crate::book::Book;
 use crate::fault::Fault;
+use crate::index::TextIndex;
 use crate::library::Library;
 use crate::linkgraph;
 use crate::meta::{Answered, Meta};
@@ -81,6 +82,8 @@ struct Checked {
     checksum: Option<String>,
     has_fulltext_index: bool,
     has_title_index: bool,
+    /// What full text is found by.
+    text_index: TextIndex,
     uuid: String,
     is_multipart: bool,
     has_link_graph: bool,
@@ -157,6 +160,7 @@ fn health(work: &Work) -> Value {
             "cache_enabled": settings.answers.enabled,
         },
         "cache_performance": caches(work),
+        "side_indexes": work.holdings.background.report(),
         "health_checks": {
             "directories_accessible": readable,
             "zim_files_found": work.shelf.books.len(),
@@ -192,7 +196,7 @@ fn caches(work: &Work) -> Value {
         "misses": articles.misses,
         "hit_rate": rate,
         "background_cleanup": false,
-        "persistence_enabled": false,
+        "persistence_enabled": work.holdings.keeps_answers(),
         "clusters": of(work.holdings.opener.caches.clusters()),
         "dirents": of(work.holdings.opener.caches.dirents()),
         "archives_opened": work.holdings.opener.opened(),
@@ -249,6 +253,7 @@ fn check(work: &Work, book: &Book) -> Result<Checked, Fault> {
         checksum: archive.checksum()?.map(|sum| sum.iter().map(|byte| format!("{byte:02x}")).collect()),
         has_fulltext_index: about.has_fulltext,
         has_title_index: about.has_titles,
+        text_index: book.text_index(),
         uuid: super::metadata::uuid(about.uuid),
         is_multipart: about.parts > 1,
         has_link_graph: linkgraph::has_graph(work, book)?,

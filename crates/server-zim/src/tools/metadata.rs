@@ -6,6 +6,7 @@ use crate::article::public_path;
 use crate::book::Book;
 use crate::cursor::Position;
 use crate::fault::Fault;
+use crate::index::TextIndex;
 use crate::links::Base;
 use crate::meta::{Answered, Meta};
 use crate::text;
@@ -143,8 +144,11 @@ struct Identity {
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "ZimIndexes")]
 struct Indexes {
+    /// Of its own.
     has_fulltext_index: bool,
     has_title_index: bool,
+    /// What full text is found by.
+    text_index: TextIndex,
 }
 
 pub(super) async fn run(desk: Arc<Desk>, given: Arguments<Asked>, call: Call) -> Result<Whole<Answer>, Fail> {
@@ -259,7 +263,7 @@ fn one(work: &Work, book: &Book) -> Result<Answer, Fault> {
             estimated_total: total,
         });
     }
-    let preset = book.about()?.preset;
+    let preset = &book.about()?.preset;
     let (major, minor) = archive.version();
     let main_page = archive.main_page().ok().flatten().and_then(|page| page.resolve().ok());
     Ok(Answer {
@@ -275,6 +279,7 @@ fn one(work: &Work, book: &Book) -> Result<Answer, Fault> {
         index_capabilities: Some(Indexes {
             has_fulltext_index: archive.has_fulltext_index()?,
             has_title_index: archive.has_title_index()?,
+            text_index: book.text_index(),
         }),
         counter_breakdown: Some(archive.counter().unwrap_or_default().into_iter().take(MAX_NAMES).collect()),
         main_page: main_page.map(|page| public_path(&archive, &page)),

@@ -211,9 +211,9 @@ fn check(given: &Search, cross: bool, named: bool, filter: &Filter) -> Result<()
 }
 
 pub(crate) fn shape(work: &Work, book: &Book) -> Shape {
-    let is_questions = book.about().is_ok_and(|about| about.preset.is_questions());
-    let paragraphs = if is_questions { 3 } else { 2 };
-    Shape { chars: work.holdings.settings.content.snippet_chars, paragraphs }
+    let style = book.about().map(|about| about.preset.style.clone()).unwrap_or_default();
+    let chars = style.snippet_chars.unwrap_or(work.holdings.settings.content.snippet_chars);
+    Shape { chars, paragraphs: style.paragraphs.unwrap_or(2) }
 }
 
 /// Tells one set of archives from another.

@@ -65,6 +65,7 @@ pub(super) fn one(
     } else if found.is_weak {
         page.meta.reason = Some("low_relevance");
     }
+    page.meta.text_index = Some(book.text_index());
     page.results = Rows::Hits(found.rows);
     Ok(page)
 }
@@ -86,7 +87,8 @@ pub(super) fn by_title_instead(
     page.page_info =
         PageInfo { limit: rows, returned_count: page.total, total_is_lower_bound: found.cut, ..PageInfo::default() };
     page.meta.reason = Some("no_xapian_index");
-    page.meta.hint = Some("This archive has no index of its text: these are pages by title.".to_owned());
+    let advice = work.holdings.background.advice(book);
+    page.meta.hint = Some(format!("This archive has no index of its text: these are pages by title. {advice}"));
     page.results = Rows::Titles(hits);
     Ok(page)
 }
