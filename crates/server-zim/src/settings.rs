@@ -33,7 +33,7 @@ pub struct Settings {
     pub index_cache: usize,
     /// Bytes of articles that are kept as text.
     pub articles: usize,
-    /// How many archives are served at most, and how many are open at once.
+    /// How many archives are served at most; further ones that are found are passed over.
     pub archives: usize,
     /// How many archives are open at once beside those that calls read.
     pub open_archives: usize,
@@ -66,14 +66,16 @@ pub struct Settings {
 
 /// How text is shown.
 #[derive(Clone, Debug)]
-#[allow(missing_docs)]
 pub struct Content {
     /// Characters of an entry that one answer has unless told otherwise.
     pub max_chars: usize,
     /// Characters of a snippet.
     pub snippet_chars: usize,
+    /// Rows of the longest table that the compact form shows; of a longer one it says that it is there.
     pub table_rows: usize,
+    /// Characters of the largest table that the compact form shows.
     pub table_chars: usize,
+    /// Lines of a box of facts that the compact form shows.
     pub facts: usize,
 }
 
@@ -94,32 +96,42 @@ pub struct Search {
 
 /// How answers are put together from several pages.
 #[derive(Clone, Debug)]
-#[allow(missing_docs)]
 pub struct Synthesize {
+    /// Pages that are cited at most.
     pub top: usize,
+    /// Pages that one archive is asked for.
     pub per_archive: usize,
+    /// Characters of all pieces together.
     pub chars: usize,
+    /// Which part of the words of a heading, from 0 to 1, has to be in the question for its section to be what is meant.
     pub affinity: f64,
+    /// What a piece of such a section is worth, as a multiple of what it is worth elsewhere.
     pub boost: f64,
+    /// Pages at most of each archive but the one that has the best page.
     pub secondary: usize,
+    /// Words of the question that such pages have in their path or title at least.
     pub overlap: usize,
 }
 
 /// How questions are mended.
 #[derive(Clone, Debug)]
-#[allow(missing_docs)]
 pub struct Rewrite {
+    /// Whether they are.
     pub enabled: bool,
+    /// A file of words that are often written wrong, in the place of ours.
     pub misspellings: Option<PathBuf>,
+    /// A file of words, with spaces between them, that stay as they are written.
     pub exclusions: Option<PathBuf>,
 }
 
 /// How many articles are kept as text, and for how long. How many bytes that is, is [`Settings::articles`].
 #[derive(Clone, Debug)]
-#[allow(missing_docs)]
 pub struct Answers {
+    /// Whether they are.
     pub enabled: bool,
+    /// How many articles at most.
     pub entries: usize,
+    /// After which time an article is read anew.
     pub age: Duration,
 }
 
