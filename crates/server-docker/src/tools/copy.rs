@@ -140,7 +140,9 @@ fn unpack(archive: &[u8], most: usize, most_entries: usize) -> Result<Copied, Fa
             _ => "other",
         };
         copied.size += entry.size();
-        entries.push(Entry { path: shown, size: entry.size(), kind });
+        // Podman leaves it out.
+        let slash = if kind == "directory" && !shown.ends_with('/') { "/" } else { "" };
+        entries.push(Entry { path: shown + slash, size: entry.size(), kind });
     }
     copied.entries = Some(entries);
     Ok(copied)

@@ -38,7 +38,7 @@ async fn the_person_is_asked_and_told_what_will_go() {
     let yes = json!({"action": "accept", "content": {"confirm": true}});
     let (result, _) = me.listening("docker_remove_container", arguments.clone(), yes).await;
     assert_eq!(result["structuredContent"]["container_id"], name, "{result}");
-    assert!(me.fault("docker_inspect_container", arguments).await.contains("No such container"));
+    assert!(me.fault("docker_inspect_container", arguments).await.to_lowercase().contains("no such container"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,7 +29,7 @@ async fn a_container_is_created_started_looked_at_stopped_and_removed() {
             "mem_limit": "64m", "cpu_shares": 512, "labels": {"kind": "life"}, "restart_policy": "on-failure:3",
             "user": "1000:1000", "workdir": "/tmp", "hostname": "box", "read_only": true, "tmpfs": {"/run": "size=1m"},
             "healthcheck": {"test": ["true"], "interval": 1}, "cap_drop": ["ALL"], "cap_add": ["CHOWN"], "pids_limit": 50,
-            "security_opt": ["no-new-privileges"], "ulimits": {"nofile": "100:200"}, "init": true, "stop_timeout": 1,
+            "security_opt": ["no-new-privileges"], "ulimits": {"nofile": "100:200", "nproc": "500:500"}, "init": true, "stop_timeout": 1,
         }))
         .await;
     assert_eq!(made["name"], name);
@@ -44,7 +44,7 @@ async fn a_container_is_created_started_looked_at_stopped_and_removed() {
         (&json!(64 << 20), &json!(512), &json!(true))
     );
     assert_eq!(host["RestartPolicy"], json!({"Name": "on-failure", "MaximumRetryCount": 3}));
-    assert_eq!(host["Ulimits"][0]["Hard"], 200);
+    assert!(host["Ulimits"].as_array().unwrap().iter().any(|limit| limit["Hard"] == 200), "{host}");
     assert_eq!(details["details"]["State"]["Status"], "created");
 
     for _ in 0..2 {
@@ -55,24 +55,29 @@ async fn a_container_is_created_started_looked_at_stopped_and_removed() {
     let listed = me.tool("docker_list_containers", json!({"filters": filters})).await;
     assert_eq!(listed["count"], 1);
     let one = &listed["containers"][0];
-    assert_eq!((&one["name"], &one["status"], &one["image"]), (&json!(name), &json!("running"), &json!("busybox")));
+    assert_eq!((&one["name"], &one["status"]), (&json!(name), &json!("running")));
+    assert_eq!(one["image"].as_str().unwrap().trim_end_matches(":latest"), "busybox", "as people write it");
     assert_eq!(one["id"].as_str().unwrap().get(..12), one["short_id"].as_str());
     assert_eq!(one["labels"]["kind"], "life");
 
-    let top = me.tool("docker_container_top", json!({"container_id": name})).await;
-    assert!(top["processes"].to_string().contains("sleep"), "{top}");
+    if !engine.not_on_podman("before 4.4 it tells nothing of processes here") {
+        let top = me.tool("docker_container_top", json!({"container_id": name})).await;
+        assert!(top["processes"].to_string().contains("sleep"), "{top}");
+    }
     let paused = me.tool("docker_pause_container", json!({"container_id": name})).await;
     assert_eq!(paused["status"], "paused");
     assert_eq!(me.tool("docker_pause_container", json!({"container_id": name})).await["status"], "paused");
     assert_eq!(me.tool("docker_unpause_container", json!({"container_id": name})).await["status"], "running");
-    let updated = me
-        .tool("docker_update_container", json!({"container_id": name, "cpu_shares": 256, "restart_policy": "no"}))
-        .await;
-    assert_eq!(updated["container_id"], name);
+    let update = json!({"container_id": name, "cpu_shares": 256, "restart_policy": "no"});
+    if engine.not_on_podman("4.3 cannot change a container's limits over Docker's API") {
+        assert!(me.fault("docker_update_container", update).await.contains("does not offer that"));
+    } else {
+        assert_eq!(me.tool("docker_update_container", update).await["container_id"], name);
+    }
     let other = unique("renamed");
     me.tool("docker_rename_container", json!({"container_id": name, "new_name": other})).await;
     let details = me.tool("docker_inspect_container", json!({"container_id": other})).await;
-    assert_eq!(details["details"]["HostConfig"]["CpuShares"], 256);
+    assert_eq!(details["details"]["HostConfig"]["CpuShares"], if engine.podman { 512 } else { 256 });
     for _ in 0..2 {
         let stopped = me.tool("docker_stop_container", json!({"container_id": other, "timeout": 1})).await;
         assert_eq!(stopped["status"], "exited", "stopping what is stopped is no error");
@@ -107,7 +112,12 @@ async fn run_gives_exit_code_and_output_or_leaves_it_running() {
     lines.sort_unstable();
     assert_eq!(lines, ["err", "me", "out"]);
     let id = ran["container_id"].as_str().unwrap();
-    assert!(me.fault("docker_inspect_container", json!({"container_id": id})).await.contains("No such container"));
+    assert!(
+        me.fault("docker_inspect_container", json!({"container_id": id}))
+            .await
+            .to_lowercase()
+            .contains("no such container")
+    );
 
     let late = run(json!({"command": "sleep 100", "timeout": 1, "stop_timeout": 0})).await;
     assert_eq!((&late["exit_code"], &late["status"]), (&Value::Null, &json!("running")));
@@ -118,7 +128,12 @@ async fn run_gives_exit_code_and_output_or_leaves_it_running() {
         .fault("docker_run_container", json!({"image": "busybox", "name": name, "command": "/no/such/program"}))
         .await;
     assert!(failed.contains("no such file") && failed.contains("It was not kept"), "{failed}");
-    assert!(me.fault("docker_inspect_container", json!({"container_id": name})).await.contains("No such container"));
+    assert!(
+        me.fault("docker_inspect_container", json!({"container_id": name}))
+            .await
+            .to_lowercase()
+            .contains("no such container")
+    );
     let missing = me.fault("docker_run_container", json!({"image": "no/such:image"})).await;
     assert!(missing.contains("docker_pull_image"), "{missing}");
 }
@@ -136,9 +151,11 @@ async fn logs_are_cut_told_and_fetched_in_parts() {
     assert_eq!(logs["truncation_info"]["truncated"], true);
     let told = logs["truncation_info"]["message"].as_str().unwrap();
     let until = told.split("until=\"").nth(1).unwrap().split('"').next().unwrap();
-    let before = me.tool("docker_container_logs", json!({"container_id": name, "until": until, "tail": 3})).await;
-    assert_eq!(inside(&before["logs"]).lines().count(), 3);
-    assert_eq!(before["truncation_info"]["truncated"], false, "{before}");
+    if !engine.not_on_podman("times in its logs are whole seconds, so what was before the first line is not known") {
+        let before = me.tool("docker_container_logs", json!({"container_id": name, "until": until, "tail": 3})).await;
+        assert_eq!(inside(&before["logs"]).lines().count(), 3);
+        assert_eq!(before["truncation_info"]["truncated"], false, "{before}");
+    }
     let two = me.tool("docker_container_logs", json!({"container_id": name, "tail": "2", "timestamps": true})).await;
     let two = inside(&two["logs"]);
     assert!(two.lines().count() == 2 && two.lines().all(|line| line.contains('T') && line.contains('Z')), "{two}");
@@ -256,6 +273,10 @@ async fn a_container_that_crashes_or_is_unhealthy_shows_it() {
     assert_eq!(waited["exit_code"], 1);
     let listed = me.tool("docker_list_containers", json!({"filters": {"status": "exited", "name": crash}})).await;
     assert_eq!((&listed["count"], &listed["containers"][0]["status"]), (&json!(1), &json!("exited")));
+    if engine.not_on_podman("its health checks are timers of systemd, which a sandbox has not") {
+        me.remove(&crash).await;
+        return;
+    }
     let health = json!({"test": ["false"], "interval": "1s", "retries": 1, "timeout": "1s"});
     me.run(&sick, "sleep 1000", json!({"healthcheck": health, "stop_timeout": 0})).await;
     wait_for("the health check", async || {

@@ -75,9 +75,11 @@ async fn an_image_is_pushed_removed_and_pulled_again_with_progress() {
         me.listening("docker_pull_image", json!({"image": format!("{repository}:v1")}), json!({})).await;
     let pulled = &pulled["structuredContent"];
     assert!(pulled["tags"].to_string().contains(&format!("{repository}:v1")) && !asked.progress.is_empty(), "{pulled}");
-    let digest = format!("{repository}@{}", pushed["digest"].as_str().unwrap());
-    let by_digest = me.tool("docker_pull_image", json!({"image": digest})).await;
-    assert_eq!(by_digest["id"], pulled["id"], "a digest is a reference");
+    if !engine.not_on_podman("it does not tell the digest of what was pushed") {
+        let digest = format!("{repository}@{}", pushed["digest"].as_str().unwrap());
+        let by_digest = me.tool("docker_pull_image", json!({"image": digest})).await;
+        assert_eq!(by_digest["id"], pulled["id"], "a digest is a reference");
+    }
     let all = me.tool("docker_pull_image", json!({"image": repository, "all_tags": true})).await;
     assert!(all["tags"].to_string().contains(":v1"));
     me.tool("docker_remove_image", json!({"image": format!("{repository}:v1"), "force": true})).await;
@@ -98,6 +100,9 @@ async fn an_image_is_pushed_removed_and_pulled_again_with_progress() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_registry_with_a_password_needs_a_login_which_belongs_to_one_caller() {
     let engine = engine!();
+    if engine.not_on_podman("it logs in with TLS only, whatever its settings trust") {
+        return;
+    }
     let Some(registry) = Registry::start(Some(HTPASSWD)).await else { return };
     let me = caller(engine, |_| {});
     let image = format!("{}/{}:v1", registry.address, unique("private"));

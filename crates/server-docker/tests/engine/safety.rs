@@ -122,9 +122,12 @@ async fn volumes_and_networks_are_no_way_around() {
     assert!(
         me.fault("docker_create_volume", json!({"driver": "some-plugin"})).await.contains("volume-driver:some-plugin")
     );
-    let memory = json!({"name": unique("mem"), "driver_opts": {"type": "tmpfs", "device": "tmpfs", "o": "size=1m"}});
-    let made = me.tool("docker_create_volume", memory).await;
-    engine.docker(&["volume", "rm", made["name"].as_str().unwrap()]);
+    if !engine.not_on_podman("it limits the size of a volume with quotas, which this disk has not") {
+        let memory =
+            json!({"name": unique("mem"), "driver_opts": {"type": "tmpfs", "device": "tmpfs", "o": "size=1m"}});
+        let made = me.tool("docker_create_volume", memory).await;
+        engine.docker(&["volume", "rm", made["name"].as_str().unwrap()]);
+    }
     // One that somebody else made is looked at before it is mounted.
     let foreign = unique("foreign");
     engine.docker(&["volume", "create", "--opt", "type=none", "--opt", "o=bind", "--opt", "device=/etc", &foreign]);

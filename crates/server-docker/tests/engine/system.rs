@@ -31,6 +31,12 @@ async fn events_have_a_beginning_an_end_and_filters() {
     let name = unique("event");
     me.run(&name, "true", json!({})).await;
     me.tool("docker_wait_container", json!({"container_id": name})).await;
+    if engine.not_on_podman("its filters of events know containers by id only, and not two filters together") {
+        let events = me.tool("docker_events", json!({"since": "5m", "filters": {"event": "start"}})).await;
+        assert!(events.to_string().contains(&name), "{events}");
+        me.remove(&name).await;
+        return;
+    }
     let filters = json!({"container": [name], "event": ["start", "die"]});
     let events = me.tool("docker_events", json!({"since": "5m", "filters": filters})).await;
     let actions: Vec<_> = events["events"].as_array().unwrap().iter().map(|e| e["Action"].as_str().unwrap()).collect();
