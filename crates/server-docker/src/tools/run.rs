@@ -61,12 +61,17 @@ async fn run(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Ran
     let starting = async {
         let created = containers::make(&dock, create).await?;
         let id = created.container_id.clone();
-        if let Err(error) = dock.engine.act(Ask::post(path(&["containers", &id, "start"]))).await {
+        if let Err(fault) = lifecycle::begin(&dock, &id).await {
             // What could not be started is of no use to anybody.
             let gone = Ask::delete(path(&["containers", &id])).flag("force", true);
             let kept = dock.engine.act(gone).await.is_err();
             let rest = if kept { " It was created and is still there." } else { " It was not kept." };
-            return Err(Fault::new(format!("{}{rest}", crate::fault::sentence(&error))));
+            return Err(match fault {
+                Fault::Said(why) => Fault::Said(format!("{why}{rest}")),
+                Fault::Refused(why) => Fault::Refused(format!("{why}{rest}")),
+                Fault::Engine(error) => Fault::Said(format!("{}{rest}", crate::fault::sentence(&error))),
+                Fault::Protocol(error) => Fault::Protocol(error),
+            });
         }
         Ok(created)
     };
