@@ -57,7 +57,7 @@ async fn run(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Ran
     let removes = create.remove && !detach;
     create.remove &= detach;
     let terminal = create.has_terminal();
-    let _place = dock.place().await.map_err(Fail::from)?;
+    let _waiting = if detach { None } else { Some(dock.waiting(&call).map_err(Fail::from)?) };
     let starting = async {
         let created = containers::make(&dock, create).await?;
         let id = created.container_id.clone();
@@ -75,7 +75,7 @@ async fn run(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Ran
         }
         Ok(created)
     };
-    let created = dock.run_without_place(Pace::Patient, starting).await?;
+    let created = dock.run(Pace::Patient, starting).await?;
     let id = created.container_id.clone();
     let mut done = Ran {
         container_id: id.clone(),
@@ -97,7 +97,7 @@ async fn run(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Ran
             let mut frames = dock.engine.frames(ask, terminal).await?;
             output.fill(&mut frames).await
         };
-        dock.run_without_place(Pace::Patient, reading).await?;
+        dock.run(Pace::Patient, reading).await?;
         let (text, info) = output.shown(&dock, &call, &format!("output of container {}", &id.get(..12).unwrap_or(&id)));
         done.output = Some(text);
         done.truncation_info = Some(info);
