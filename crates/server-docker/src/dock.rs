@@ -22,8 +22,27 @@ pub(crate) struct Dock {
     pub(crate) settings: Arc<Settings>,
     pub(crate) tickets: Tickets,
     places: Arc<Semaphore>,
+    waiting: Arc<Mutex<HashMap<Arc<str>, usize>>>,
     logins: Mutex<HashMap<(Arc<str>, String), Login>>,
     kept: Mutex<Kept>,
+}
+
+/// One that waits for a command, until it is dropped.
+pub(crate) struct Waiting {
+    all: Arc<Mutex<HashMap<Arc<str>, usize>>>,
+    who: Arc<str>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mine) = all.get_mut(&self.who) {
+            *mine -= 1;
+            if *mine == 0 {
+                all.remove(&self.who);
+            }
+        }
+    }
 }
 
 /// Who somebody is at a registry. Only in memory.
@@ -44,8 +63,9 @@ pub(crate) enum Pace {
     Slow,
 }
 
-/// Logins that are remembered.
-const MOST_LOGINS: usize = 1000;
+/// Logins that are remembered, and those of one caller.
+const MOST_LOGINS: usize = 10_000;
+const MOST_LOGINS_OF_ONE: usize = 50;
 
 impl Dock {
     pub(crate) fn new(settings: Settings) -> Self {
@@ -53,6 +73,7 @@ impl Dock {
         Self {
             engine: Engine::new(Arc::clone(&settings)),
             places: Arc::new(Semaphore::new(settings.limits.concurrent.max(1))),
+            waiting: Arc::default(),
             tickets: Tickets::default(),
             logins: Mutex::default(),
             kept: Mutex::default(),
@@ -74,7 +95,7 @@ impl Dock {
     }
 
     /// A place among the calls at work; waits until there is one.
-    pub(crate) async fn place(&self) -> Result<OwnedSemaphorePermit, Fault> {
+    async fn place(&self) -> Result<OwnedSemaphorePermit, Fault> {
         let place = Arc::clone(&self.places).acquire_owned();
         place.await.map_err(|_| Fault::new("the server is stopping."))
     }
@@ -97,13 +118,20 @@ impl Dock {
         Self::timed(limit, working).await
     }
 
-    /// Does it for a call that has a place already, within the time that tools of this pace have.
-    pub(crate) async fn run_without_place<T>(
-        &self,
-        pace: Pace,
-        act: impl Future<Output = Result<T, Fault>>,
-    ) -> Result<T, Fail> {
-        Self::timed(self.limit(pace), act).await
+    /// Leave to wait for a command, which needs no place meanwhile. Each caller may wait for as many as there are
+    /// places.
+    pub(crate) fn waiting(&self, call: &Call) -> Result<Waiting, Fault> {
+        let who = Arc::clone(&call.caller().principal);
+        let mut all = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mine = all.entry(Arc::clone(&who)).or_default();
+        if *mine >= self.settings.limits.concurrent.max(1) {
+            return Err(Fault::new(format!(
+                "you are waiting for {mine} commands already; let one end, or do not wait for it (detach)."
+            )));
+        }
+        *mine += 1;
+        drop(all);
+        Ok(Waiting { all: Arc::clone(&self.waiting), who })
     }
 
     async fn timed<T>(limit: Option<Duration>, act: impl Future<Output = Result<T, Fault>>) -> Result<T, Fail> {
@@ -142,10 +170,12 @@ impl Dock {
 
     pub(crate) fn log_in(&self, call: &Call, registry: &str, login: Login) -> Result<(), Fault> {
         let mut logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
-        if logins.len() >= MOST_LOGINS {
+        let key = (Arc::clone(&call.caller().principal), registry.to_owned());
+        let mine = logins.keys().filter(|(who, _)| *who == key.0).count();
+        if !logins.contains_key(&key) && (mine >= MOST_LOGINS_OF_ONE || logins.len() >= MOST_LOGINS) {
             return Err(Fault::new("too many logins are remembered; log out of one first with docker_logout."));
         }
-        logins.insert((Arc::clone(&call.caller().principal), registry.to_owned()), login);
+        logins.insert(key, login);
         Ok(())
     }
 
@@ -178,7 +208,7 @@ impl Dock {
     }
 }
 
-/// Outputs whose rest may still be fetched. The oldest go first.
+/// Outputs whose rest may still be fetched. The oldest go first, of who has the most.
 #[derive(Default)]
 struct Kept {
     all: Vec<KeptText>,
@@ -205,11 +235,22 @@ impl Kept {
         let id: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         self.bytes += text.len();
         self.all.push(KeptText { id: id.clone(), owner: Arc::clone(owner), text: text.into(), since: Instant::now() });
-        while self.bytes > MOST_KEPT || self.all.first().is_some_and(|first| first.since.elapsed() > KEPT_FOR) {
-            let gone = self.all.remove(0);
+        self.all.retain(|kept| kept.since.elapsed() <= KEPT_FOR);
+        self.bytes = self.all.iter().map(|kept| kept.text.len()).sum();
+        while self.bytes > MOST_KEPT {
+            let Some(gone) = self.next_to_go().map(|at| self.all.remove(at)) else { break };
             self.bytes -= gone.text.len();
         }
         Some(id)
+    }
+
+    fn next_to_go(&self) -> Option<usize> {
+        let mut shares: HashMap<&Arc<str>, usize> = HashMap::new();
+        for kept in &self.all {
+            *shares.entry(&kept.owner).or_default() += kept.text.len();
+        }
+        let (greediest, _) = shares.into_iter().max_by_key(|(_, bytes)| *bytes)?;
+        self.all.iter().position(|kept| kept.owner == *greediest)
     }
 
     fn get(&self, owner: &Arc<str>, id: &str) -> Option<Arc<str>> {
@@ -240,6 +281,11 @@ mod tests {
         let second = kept.put(&me, "b".repeat(MOST_KEPT / 2 + 1)).unwrap();
         assert!(kept.get(&me, &first).is_none() && kept.get(&me, &second).is_some());
         assert!(kept.bytes <= MOST_KEPT && kept.put(&me, "c".repeat(MOST_KEPT + 1)).is_none());
+        let mine = kept.put(&you, "d".repeat(100)).unwrap();
+        for _ in 0..4 {
+            kept.put(&me, "e".repeat(MOST_KEPT / 2)).unwrap();
+        }
+        assert!(kept.get(&you, &mine).is_some(), "who keeps much displaces their own");
         assert_eq!(head("aäb", 2), "a");
     }
 }

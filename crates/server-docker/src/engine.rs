@@ -19,6 +19,7 @@ use connect::Connection;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -166,6 +167,20 @@ impl Engine {
     /// Whether the engine's files are ours.
     pub(crate) async fn shares_files(&self) -> Result<bool, EngineError> {
         Ok(self.connection().await?.shares_files)
+    }
+
+    /// The folder in which it keeps everything, if it says so and its files are ours.
+    pub(crate) async fn root(&self) -> Result<Option<PathBuf>, EngineError> {
+        let connection = self.connection().await?;
+        if !connection.shares_files {
+            return Ok(None);
+        }
+        let asking = || async {
+            let info = self.json(Ask::get("/info")).await?;
+            let root = info.get("DockerRootDir").and_then(Value::as_str).map(PathBuf::from);
+            Ok(root.filter(|root| root.is_absolute()))
+        };
+        connection.root.get_or_try_init(asking).await.cloned()
     }
 
     /// The version of the API that is spoken, like `(1, 41)`.

@@ -34,6 +34,7 @@ mod redact;
 mod resources;
 mod server;
 mod settings;
+mod start;
 mod tools;
 mod units;
 mod volumes;

@@ -2,13 +2,20 @@
 //!
 //! A path is decided by where it leads, not by its letters: links are followed, `..` is resolved, and it is
 //! compared component by component. What is refused is refused with everything below it, and so is every
-//! folder that has it inside. What the engine is given is the resolved path, so that a link that is changed
-//! afterwards changes nothing.
+//! folder that has it inside. What the engine is given is the resolved path.
+//!
+//! The engine follows the path again when it starts a container, and whoever can write in a folder of it can have
+//! made a link of it by then. So what is mounted is decided again before a container is started (see `standing`),
+//! and no mount may lie inside what another container can write (see `apart`). What remains is whoever can write
+//! there without a container: only `mount_allow` with folders in which nobody else can write rules that out.
 
+pub(crate) mod apart;
 mod danger;
+mod guarded;
 
 use crate::endpoint::Host;
 use crate::fault::Fault;
+pub(crate) use danger::listed;
 use danger::{dangerous, touches};
 use std::path::{Component, Path, PathBuf};
 
@@ -21,6 +28,10 @@ pub(crate) struct Rules<'a> {
     pub(crate) allow: &'a [PathBuf],
     pub(crate) block: &'a [PathBuf],
     pub(crate) unchecked: bool,
+    /// Files and folders of this process's own.
+    pub(crate) guarded: &'a [PathBuf],
+    /// Where the engine keeps everything, if it is known and our files are its.
+    pub(crate) root: Option<&'a Path>,
 }
 
 /// The path without `.` and `..`, and without looking at any file. `None` if it is not absolute.
@@ -93,9 +104,11 @@ impl Rules<'_> {
 
     /// A path of a machine that we cannot look at: links cannot be followed, so only what is allowed by name.
     fn foreign(&self, path: &Path) -> Result<PathBuf, Fault> {
-        if let Some(blocked) = self.block.iter().find(|blocked| path.starts_with(blocked)) {
+        if let Some(blocked) = self.block.iter().find(|blocked| touches(path, blocked)) {
             return Err(refused(&path.display().to_string(), &format!("the settings block {}", blocked.display())));
         }
+        // It may be this machine all the same, as on a port of it.
+        self.own(&path.display().to_string(), path)?;
         if self.allow.iter().any(|allowed| path.starts_with(allowed)) {
             return Ok(path.to_owned());
         }
@@ -105,6 +118,32 @@ impl Rules<'_> {
         ))
     }
 
+    /// What an operator named letter by letter.
+    pub(crate) fn names(&self, path: &Path) -> bool {
+        self.unchecked || self.allow.iter().any(|allowed| allowed == path)
+    }
+
+    /// Refuses what this process is made of, however much is allowed, unless exactly this was named.
+    fn own(&self, text: &str, path: &Path) -> Result<(), Fault> {
+        if !self.names(path) && self.guarded.iter().any(|own| guarded::holds(path, own)) {
+            return Err(refused(text, "settings, secrets, the audit or the program of this gateway are in it"));
+        }
+        Ok(())
+    }
+
+    /// The path if it is allowed and leads where it says, as it must when something else follows it later.
+    ///
+    /// # Errors
+    /// Says why it is refused.
+    pub(crate) fn standing(&self, text: &str, engine: Option<&Host>, local: bool) -> Result<PathBuf, Fault> {
+        let real = self.host_path(text, engine, local)?;
+        let plain = lexical(text).unwrap_or_default();
+        if real == plain || self.names(&plain) {
+            return Ok(real);
+        }
+        Err(refused(text, &format!("it leads to {} by now", real.display())))
+    }
+
     fn decide(&self, text: &str, path: &Path, engine: Option<&Host>) -> Result<(), Fault> {
         for blocked in self.block {
             let real = resolved(blocked).unwrap_or_else(|| blocked.clone());
@@ -112,6 +151,7 @@ impl Rules<'_> {
                 return Err(refused(text, &format!("the settings block {}", blocked.display())));
             }
         }
+        self.own(text, path)?;
         let named = self.allow.iter().any(|allowed| {
             path.starts_with(allowed) || resolved(allowed).is_some_and(|allowed| path.starts_with(allowed))
         });
@@ -121,7 +161,7 @@ impl Rules<'_> {
         if !self.allow.is_empty() {
             return Err(refused(text, "it is not below what the settings allow"));
         }
-        if let Some(why) = dangerous(path, engine) {
+        if let Some(why) = dangerous(path, engine, self.root) {
             return Err(refused(text, &why));
         }
         Ok(())
@@ -141,7 +181,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const NONE: Rules<'static> = Rules { allow: &[], block: &[], unchecked: false };
+    const NONE: Rules<'static> = Rules { allow: &[], block: &[], unchecked: false, guarded: &[], root: None };
 
     fn verdict(rules: Rules<'_>, path: &str) -> Result<PathBuf, String> {
         rules.host_path(path, None, true).map_err(|fault| format!("{fault:?}"))
@@ -177,6 +217,13 @@ mod tests {
             "/home/me/.ssh",
             "/srv/.aws/x",
             "/home/me/.kube",
+            "/home/me/.bashrc",
+            "/home/me/.config/x",
+            "/var/lib/dpkg",
+            "/var/backups",
+            "/lib32",
+            "/libx32/x",
+            "/snap",
         ] {
             assert!(verdict(NONE, path).is_err(), "{path}");
         }
@@ -239,7 +286,7 @@ mod tests {
             assert!(verdict(rules, path).is_err(), "{path}");
         }
         let block = [base.join("secret")];
-        let rules = Rules { allow: &allow, block: &block, unchecked: false };
+        let rules = Rules { allow: &allow, block: &block, ..NONE };
         assert!(verdict(rules, base.join("secret/x").to_str().unwrap()).is_err());
         assert!(verdict(rules, base.to_str().unwrap()).is_err(), "it has what is blocked inside");
         assert!(verdict(rules, base.join("secretary").to_str().unwrap()).is_ok());
@@ -255,6 +302,68 @@ mod tests {
             assert!(rules.host_path(path, None, false).is_err(), "{path}");
         }
         assert!(NONE.host_path("/srv/data", None, false).is_err());
+        let block = [PathBuf::from("/srv/data/secret")];
+        let rules = Rules { block: &block, ..rules };
+        assert!(rules.host_path("/srv/data/secret/x", None, false).is_err());
+        assert!(rules.host_path("/srv/data", None, false).is_err(), "it has what is blocked inside");
+        assert!(rules.host_path("/srv/data/other", None, false).is_ok());
+    }
+
+    #[test]
+    fn what_became_a_link_does_not_stand() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().canonicalize().unwrap();
+        let (inside, text) = (base.join("p/x"), base.join("p/x").to_str().unwrap().to_owned());
+        std::fs::create_dir_all(&inside).unwrap();
+        std::fs::create_dir(base.join("other")).unwrap();
+        assert_eq!(NONE.standing(&text, None, true).unwrap(), inside);
+        std::fs::remove_dir(&inside).unwrap();
+        std::os::unix::fs::symlink("/", &inside).unwrap();
+        assert!(NONE.standing(&text, None, true).is_err());
+        std::fs::remove_file(&inside).unwrap();
+        std::os::unix::fs::symlink(base.join("other"), &inside).unwrap();
+        assert!(format!("{:?}", NONE.standing(&text, None, true).unwrap_err()).contains("leads to"));
+        let allow = [inside];
+        let named = Rules { allow: &allow, ..NONE };
+        assert!(named.standing(&text, None, true).is_ok(), "an operator's own link, named as it is");
+    }
+
+    #[test]
+    fn the_engines_own_folder_is_refused_wherever_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().canonicalize().unwrap();
+        std::fs::create_dir_all(base.join("data/volumes")).unwrap();
+        std::os::unix::fs::symlink(base.join("data"), base.join("link")).unwrap();
+        let root = base.join("link");
+        let rules = Rules { root: Some(&root), ..NONE };
+        for path in ["data", "link", "data/volumes/x", "link/volumes", ""] {
+            assert!(verdict(rules, base.join(path).to_str().unwrap()).is_err(), "{path}");
+        }
+        assert!(verdict(rules, base.join("other").to_str().unwrap()).is_ok());
+    }
+
+    #[test]
+    fn what_this_process_is_made_of_is_refused_unless_exactly_that_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().canonicalize().unwrap();
+        std::fs::create_dir_all(base.join("cfg/..data")).unwrap();
+        std::fs::create_dir_all(base.join("cfg/more")).unwrap();
+        std::fs::create_dir(base.join("state")).unwrap();
+        std::fs::write(base.join("cfg/..data/settings"), "{}").unwrap();
+        std::os::unix::fs::symlink("..data/settings", base.join("cfg/settings")).unwrap();
+        std::os::unix::fs::symlink(base.join("cfg"), base.join("link")).unwrap();
+        let own = [base.join("link/settings"), base.join("state"), base.join("audit/log")];
+        let allow = [base.clone()];
+        for rules in [Rules { guarded: &own, ..NONE }, Rules { guarded: &own, allow: &allow, ..NONE }] {
+            for path in ["cfg", "link", "cfg/..data", "cfg/settings", "cfg/settings.bak", "state", "state/x", "audit"] {
+                assert!(verdict(rules, base.join(path).to_str().unwrap()).is_err(), "{path}");
+            }
+            for path in ["cfg/more", "other", "audit/else"] {
+                assert!(verdict(rules, base.join(path).to_str().unwrap()).is_ok(), "{path}");
+            }
+        }
+        let exactly = [base.join("cfg")];
+        assert!(verdict(Rules { guarded: &own, allow: &exactly, ..NONE }, base.join("cfg").to_str().unwrap()).is_ok());
     }
 
     proptest! {
@@ -266,7 +375,7 @@ mod tests {
         ) {
             let path = format!("{}{base}{tail}", noise.concat());
             prop_assert!(NONE.host_path(&path, None, false).is_err());
-            prop_assert!(dangerous(&lexical(&path).unwrap(), None).is_some(), "{}", path);
+            prop_assert!(dangerous(&lexical(&path).unwrap(), None, None).is_some(), "{}", path);
         }
     }
 }

@@ -198,7 +198,9 @@ pub(crate) async fn body(dock: &Dock, given: Create) -> Result<Body, Fault> {
     host.insert("AutoRemove".into(), json!(given.remove));
     host.insert("ReadonlyRootfs".into(), json!(more.read_only));
     host.insert("Init".into(), json!(more.init));
-    host.insert("Binds".into(), json!(volumes::binds(dock, maybe(given.volumes, "volumes")?).await?));
+    let binds = volumes::binds(dock, maybe(given.volumes, "volumes")?).await?;
+    crate::start::apart(dock, &crate::start::binds(&binds), "").await?;
+    host.insert("Binds".into(), json!(binds));
     let memory = |name: &str, given: &Option<Scalar>| given.as_ref().map(|m| units::bytes(name, m)).transpose();
     put(&mut host, "Memory", memory("mem_limit", &given.mem_limit)?.map(Value::from));
     put(&mut host, "MemoryReservation", memory("memory_reservation", &more.memory_reservation)?.map(Value::from));
@@ -237,7 +239,19 @@ pub(crate) async fn body(dock: &Dock, given: Create) -> Result<Body, Fault> {
         more.cap_drop.map(|caps| Value::from(caps.iter().map(|c| isolation::cap(c)).collect::<Vec<_>>())),
     );
     put(&mut host, "SecurityOpt", more.security_opt.map(|all| isolation::security_options(safety, all)).transpose()?);
-    put(&mut host, "Devices", more.devices.map(|all| isolation::devices(safety, all)).transpose()?);
+    if let Some(devices) = more.devices {
+        host.insert("Devices".into(), isolation::devices_of(dock, devices).await?);
+    }
+    for (kind, mode) in [
+        ("pid", &more.pid_mode),
+        ("ipc", &more.ipc_mode),
+        ("uts", &more.uts_mode),
+        ("userns", &more.userns_mode),
+        ("cgroupns", &more.cgroupns_mode),
+        ("network", &more.network),
+    ] {
+        isolation::joined(dock, kind, mode.as_deref().unwrap_or_default()).await?;
+    }
     for (key, kind, mode) in [
         ("PidMode", "pid", &more.pid_mode),
         ("IpcMode", "ipc", &more.ipc_mode),

@@ -3,7 +3,7 @@
 use crate::endpoint::{Host, TlsFiles};
 use crate::mounts;
 use mcp::Tier;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Settings of a Docker server.
@@ -73,6 +73,9 @@ pub struct Safety {
     pub mount_allow: Vec<PathBuf>,
     /// Host paths that are refused besides those that always are, whatever else is said.
     pub mount_block: Vec<PathBuf>,
+    /// Files and folders that decide what this process does: its settings, secrets, audit and program. What has one
+    /// inside, or is inside one, is refused unless exactly that path is in `mount_allow`.
+    pub guarded: Vec<PathBuf>,
     /// What is allowed by name although it opens the host; see [`is_exception`].
     pub allow: Vec<String>,
     /// Nothing about mounts, devices, namespaces, capabilities and security options is refused.
@@ -101,6 +104,7 @@ impl Default for Safety {
             allowed_resources: None,
             mount_allow: Vec::new(),
             mount_block: Vec::new(),
+            guarded: Vec::new(),
             allow: Vec::new(),
             unchecked: false,
             publish: Publish::Any,
@@ -129,17 +133,24 @@ impl Safety {
         self.unchecked || self.allow.iter().any(|allowed| allowed == exception)
     }
 
-    pub(crate) fn mounts(&self) -> mounts::Rules<'_> {
-        mounts::Rules { allow: &self.mount_allow, block: &self.mount_block, unchecked: self.unchecked }
+    /// Rules of paths, for an engine that keeps everything in `root`.
+    pub(crate) fn mounts<'a>(&'a self, root: Option<&'a Path>) -> mounts::Rules<'a> {
+        mounts::Rules {
+            allow: &self.mount_allow,
+            block: &self.mount_block,
+            unchecked: self.unchecked,
+            guarded: &self.guarded,
+            root,
+        }
     }
 }
 
 /// Whether a name can stand in [`Safety::allow`]: `privileged`; `network:host`, `pid:host`, `ipc:host`,
 /// `uts:host`, `userns:host`, `cgroupns:host`; `cap:NAME`, `device:PATH`, `security-opt:TEXT`,
-/// `volume-driver:NAME`, `log-driver:NAME`.
+/// `volume-driver:NAME`, `network-driver:NAME`, `log-driver:NAME`.
 pub fn is_exception(name: &str) -> bool {
     let spaces = ["network:host", "pid:host", "ipc:host", "uts:host", "userns:host", "cgroupns:host"];
-    let kinds = ["cap:", "device:/", "security-opt:", "volume-driver:", "log-driver:"];
+    let kinds = ["cap:", "device:/", "security-opt:", "volume-driver:", "network-driver:", "log-driver:"];
     name == "privileged"
         || spaces.contains(&name)
         || kinds.iter().any(|kind| name.strip_prefix(kind).is_some_and(|rest| !rest.is_empty()))

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// Where a volume or a path of the host is in the container.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -72,33 +73,63 @@ async fn source_of(dock: &Dock, source: &str) -> Result<String, Fault> {
         known_volume(dock, name).await?;
         return Ok(name.to_owned());
     }
-    let host = dock.engine.host();
-    let local = dock.engine.shares_files().await?;
-    let safety = dock.safety().clone();
-    let text = source.to_owned();
-    // Links are read from disk.
-    let checked = tokio::task::spawn_blocking(move || safety.mounts().host_path(&text, host.as_ref(), local));
-    let real = checked.await.map_err(|e| Fault::new(e.to_string()))??;
+    let real = path_of(dock, source, false).await?;
     let real = real.to_str().filter(|real| !real.contains(':')).map(str::to_owned);
     real.ok_or_else(|| {
         Fault::new(format!("volumes: {source:?} has a colon or is not UTF-8, which the engine cannot take."))
     })
 }
 
-/// A volume that exists may stand for a path of the host, too.
-async fn known_volume(dock: &Dock, name: &str) -> Result<(), Fault> {
-    let found = match dock.engine.json(Ask::get(path(&["volumes", name]))).await {
+/// Where a path of the host leads, if a container may see that; `stands` if it must not be a link.
+async fn path_of(dock: &Dock, source: &str, stands: bool) -> Result<PathBuf, Fault> {
+    let local = dock.engine.shares_files().await?;
+    let root = dock.engine.root().await?;
+    let (host, safety, text) = (dock.engine.host(), dock.safety().clone(), source.to_owned());
+    // Links are read from disk.
+    let checked = tokio::task::spawn_blocking(move || {
+        let rules = safety.mounts(root.as_deref());
+        if stands { rules.standing(&text, host.as_ref(), local) } else { rules.host_path(&text, host.as_ref(), local) }
+    });
+    checked.await.map_err(|e| Fault::new(e.to_string()))?
+}
+
+/// The path of a mount that a container was created with, if it still leads there and may be seen.
+pub(crate) async fn standing(dock: &Dock, source: &str) -> Result<PathBuf, Fault> {
+    path_of(dock, source, true).await
+}
+
+/// A volume that exists may stand for a path of the host, too: gives that.
+pub(crate) async fn known_volume(dock: &Dock, name: &str) -> Result<Option<PathBuf>, Fault> {
+    if dock.safety().unchecked {
+        return Ok(None);
+    }
+    let found = match dock.engine.json(Ask::get(path(&["volumes", names::volume(name)?]))).await {
         Ok(found) => found,
-        Err(error) if error.is_missing() => return Ok(()),
+        Err(error) if error.is_missing() => return Ok(None),
         Err(error) => return Err(error.into()),
     };
     let driver = found.get("Driver").and_then(Value::as_str).unwrap_or("local");
     if driver != "local" {
-        return Ok(());
+        return Ok(None);
     }
     let options = found.get("Options").and_then(Value::as_object).cloned().unwrap_or_default();
     let options = options.into_iter().filter_map(|(k, v)| Some((k, Scalar::Text(v.as_str()?.to_owned()))));
-    driver_options(dock, driver, options.collect()).await.map(|_| ())
+    let options = driver_options(dock, driver, options.collect()).await?;
+    match bind_device(&options) {
+        // The engine follows it when the volume is first used.
+        Some(_) => {
+            let written = found.pointer("/Options/device").and_then(Value::as_str).unwrap_or_default();
+            standing(dock, written.trim()).await.map(Some)
+        }
+        None => Ok(None),
+    }
+}
+
+/// The folder of the host that a volume with these options of the driver `local` stands for.
+pub(crate) fn bind_device(options: &BTreeMap<String, String>) -> Option<&str> {
+    let kind = options.get("type").map(|kind| kind.trim().to_ascii_lowercase()).unwrap_or_default();
+    let device = options.get("device").filter(|_| matches!(kind.as_str(), "" | "none" | "bind"));
+    device.map(|device| device.trim())
 }
 
 /// Options of a volume's driver: what they mean is what is decided.

@@ -2,8 +2,9 @@
 
 use super::error::EngineError;
 use crate::endpoint::{Endpoint, Host};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::sync::OnceCell;
 
 /// The newest version of the API that is known here.
 const NEWEST: (u32, u32) = (1, 47);
@@ -17,6 +18,8 @@ pub(crate) struct Connection {
     pub(crate) podman: bool,
     /// Whether its files are ours.
     pub(crate) shares_files: bool,
+    /// Where it keeps everything, once that was asked for.
+    pub(crate) root: OnceCell<Option<PathBuf>>,
     base: String,
 }
 
@@ -36,7 +39,7 @@ impl Connection {
             Host::Tcp { authority, tls: true } => (secured(builder, &endpoint)?, format!("https://{authority}")),
         };
         let client = builder.build().map_err(|e| format!("the engine's client cannot be made: {e}"))?;
-        Ok(Self { client, endpoint, api: NEWEST, podman: false, shares_files: false, base })
+        Ok(Self { client, endpoint, api: NEWEST, podman: false, shares_files: false, root: OnceCell::new(), base })
     }
 
     /// Asks which versions the engine speaks.

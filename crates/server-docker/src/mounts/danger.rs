@@ -2,11 +2,11 @@
 
 use crate::endpoint::Host;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
-use std::path::Path;
+use std::path::{Component, Path};
 
 /// Paths that hand over the host: the system's own folders, devices and kernel, the accounts, and what engines
 /// keep and listen on.
-const REFUSED: [&str; 21] = [
+const REFUSED: [&str; 22] = [
     "/",
     "/proc",
     "/sys",
@@ -19,13 +19,14 @@ const REFUSED: [&str; 21] = [
     "/bin",
     "/sbin",
     "/lib",
+    "/lib32",
     "/lib64",
+    "/libx32",
+    "/snap",
     "/usr",
     "/home",
-    "/var/lib/docker",
-    "/var/lib/containerd",
-    "/var/lib/containers",
-    "/var/lib/kubelet",
+    "/var/lib",
+    "/var/backups",
     "/var/spool/cron",
     "/var/log",
 ];
@@ -42,8 +43,34 @@ pub(super) fn touches(path: &Path, refused: &Path) -> bool {
     path.starts_with(refused) || refused.starts_with(path)
 }
 
-/// Why this path is refused unless it is allowed by name.
-pub(super) fn dangerous(path: &Path, engine: Option<&Host>) -> Option<String> {
+/// Why this path is refused unless it is allowed by name. `root` is the folder in which the engine keeps everything.
+pub(super) fn dangerous(path: &Path, engine: Option<&Host>, root: Option<&Path>) -> Option<String> {
+    if let Some(why) = listed(path) {
+        return Some(why);
+    }
+    if let Some(name) = KEYS.iter().find(|key| path.join(key).exists()) {
+        return Some(format!("{name} with keys to other systems is inside it"));
+    }
+    // The folder of a user who has none below /home, such as a service's.
+    if let Some(home) = std::env::home_dir().filter(|home| home.parent().is_some()) {
+        if home.starts_with(path) {
+            return Some("the home of who runs this is inside it".to_owned());
+        }
+        if path.strip_prefix(&home).is_ok_and(|rest| hidden(rest.components().next())) {
+            return Some("names with a dot in a home are settings, keys and programs of its user".to_owned());
+        }
+    }
+    if let Some(root) = root {
+        let real = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+        if touches(path, root) || touches(path, &real) {
+            return Some("the engine keeps everything of all containers there".to_owned());
+        }
+    }
+    socket(path, engine)
+}
+
+/// The part of that which is decided by the path alone, without looking at any file.
+pub(crate) fn listed(path: &Path) -> Option<String> {
     let opened = |refused: &Path| {
         OPEN_INSIDE.iter().map(Path::new).any(|open| {
             // A person's own folder is no longer the folder of all of them, what is in it may be used.
@@ -64,10 +91,14 @@ pub(super) fn dangerous(path: &Path, engine: Option<&Host>) -> Option<String> {
     if let Some(name) = path.components().find_map(|part| KEYS.iter().find(|key| part.as_os_str() == **key)) {
         return Some(format!("{name} has keys to other systems"));
     }
-    if let Some(name) = KEYS.iter().find(|key| path.join(key).exists()) {
-        return Some(format!("{name} with keys to other systems is inside it"));
+    if path.strip_prefix("/home").is_ok_and(|rest| hidden(rest.components().nth(1))) {
+        return Some("names with a dot in a home are settings, keys and programs of its user".to_owned());
     }
-    socket(path, engine)
+    None
+}
+
+fn hidden(part: Option<Component<'_>>) -> bool {
+    part.is_some_and(|part| part.as_os_str().as_encoded_bytes().starts_with(b"."))
 }
 
 /// Whether it is the engine's socket under any name, or a folder with it inside.

@@ -5,6 +5,7 @@ use super::facts::{Facts, plain, short};
 use crate::dock::Dock;
 use crate::engine::Ask;
 use crate::fault::Fault;
+use crate::mounts::{lexical, listed};
 use crate::redact;
 use crate::tools::{items, text};
 use serde_json::Value;
@@ -156,7 +157,7 @@ fn of_container(container: &Value) -> Vec<String> {
         let source = text(mount, "Source");
         if source.contains("docker.sock") || source.contains("podman.sock") {
             found.push(format!("5.32 the engine's socket is mounted: {source}"));
-        } else if is_sensitive(source) {
+        } else if lexical(source).is_none_or(|path| listed(&path).is_some()) {
             let mode = if mount.get("RW").and_then(Value::as_bool) == Some(false) { "read-only" } else { "writable" };
             found.push(format!("5.6 a sensitive path of the host is mounted, {mode}: {source}"));
         }
@@ -187,11 +188,6 @@ fn of_container(container: &Value) -> Vec<String> {
         found.push(format!("4.10 a secret is in its variables: {name}"));
     }
     found
-}
-
-fn is_sensitive(path: &str) -> bool {
-    let roots = ["/etc", "/root", "/proc", "/sys", "/dev", "/boot", "/lib", "/usr", "/var/run", "/run"];
-    path == "/" || path.contains("/.ssh") || roots.iter().any(|root| std::path::Path::new(path).starts_with(root))
 }
 
 #[cfg(test)]

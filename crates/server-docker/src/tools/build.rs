@@ -122,6 +122,7 @@ async fn run(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Bui
         let labels = crate::environment::labels(maybe(asked.labels, "labels")?)?;
         let network =
             asked.network.as_deref().map(|network| crate::isolation::namespace(dock.safety(), "network", network));
+        crate::isolation::joined(&dock, "network", asked.network.as_deref().unwrap_or_default()).await?;
         let json = |map: &BTreeMap<String, String>| serde_json::to_string(map).unwrap_or_default();
         let (to, from) = mpsc::channel(4);
         let ask = Ask::post("/build")

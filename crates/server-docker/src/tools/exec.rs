@@ -104,8 +104,8 @@ async fn run(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Ran
         Some(given) => Some(units::duration("timeout", given).map_err(Fail::from)?.min(Duration::from_secs(3600))),
         None => dock.limit(Pace::Patient),
     };
-    let _place = dock.place().await.map_err(Fail::from)?;
-    let (id, body) = dock.run_without_place(Pace::Quick, prepare(&dock, asked)).await?;
+    let _waiting = dock.waiting(&call).map_err(Fail::from)?;
+    let (id, body) = dock.run(Pace::Quick, prepare(&dock, asked)).await?;
     let ask = Ask::post(path(&["exec", &id, "start"])).json(&json!({ "Detach": false, "Tty": false }));
     let mut output = Output::new();
     let running = async {

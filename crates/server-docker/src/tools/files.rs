@@ -38,7 +38,9 @@ struct Saved {
 /// A file of this machine that may be touched, by the rules of mounts.
 pub(super) async fn allowed(dock: &Dock, given: &str) -> Result<PathBuf, Fault> {
     let (safety, text, host) = (dock.safety().clone(), given.to_owned(), dock.engine.host());
-    let checking = move || safety.mounts().host_path(&text, host.as_ref(), true);
+    // An engine that is away keeps nobody from this machine's files.
+    let root = dock.engine.root().await.unwrap_or_default();
+    let checking = move || safety.mounts(root.as_deref()).host_path(&text, host.as_ref(), true);
     tokio::task::spawn_blocking(checking).await.map_err(|e| Fault::new(e.to_string()))?
 }
 

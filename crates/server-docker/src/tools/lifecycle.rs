@@ -6,6 +6,7 @@ use crate::engine::{Ask, path};
 use crate::fault::Fault;
 use crate::lenient::Scalar;
 use crate::names;
+use crate::protect;
 use crate::units;
 use mcp::Call;
 use mcp::builtin::{Fail, Structured};
@@ -52,7 +53,20 @@ async fn tell(dock: &Dock, given: String, verb: &str) -> Result<Structured<State
 }
 
 async fn start(dock: Arc<Dock>, asked: OfContainer, _call: Call) -> Result<Structured<State>, Fail> {
-    dock.run(Pace::Quick, tell(&dock, asked.container_id, "start")).await
+    dock.run(Pace::Quick, async {
+        begin(&dock, &asked.container_id).await?;
+        state(&dock, asked.container_id).await
+    })
+    .await
+}
+
+/// Starts it, if what it was created with may still be.
+pub(super) async fn begin(dock: &Dock, given: &str) -> Result<(), Fault> {
+    let found = dock.container(given).await?;
+    crate::start::check(dock, &found).await?;
+    // By id: a name could belong to another one by now.
+    dock.engine.act(Ask::post(path(&["containers", text(&found, "Id"), "start"]))).await?;
+    Ok(())
 }
 
 async fn pause(dock: Arc<Dock>, asked: OfContainer, _call: Call) -> Result<Structured<State>, Fail> {
@@ -104,8 +118,11 @@ async fn halt(dock: &Dock, asked: Stop, verb: &str) -> Result<Structured<State>,
     // The engine answers when it has stopped, so its time comes on top of ours.
     let limit = dock.limit(Pace::Quick).map(|limit| limit + Duration::from_secs(asked.timeout.into()));
     dock.within(limit, async {
-        let name = names::container(&asked.container_id)?;
-        let ask = Ask::post(path(&["containers", name, verb])).query("t", asked.timeout);
+        let found = dock.container(&asked.container_id).await?;
+        if verb == "restart" {
+            crate::start::check(dock, &found).await?;
+        }
+        let ask = Ask::post(path(&["containers", text(&found, "Id"), verb])).query("t", asked.timeout);
         // Without the client's own limit: a container that ignores SIGTERM takes all of its time.
         dock.engine.open(ask, None).await?;
         state(dock, asked.container_id.clone()).await
@@ -164,8 +181,15 @@ struct Renamed {
 
 async fn rename(dock: Arc<Dock>, asked: Rename, _call: Call) -> Result<Structured<Renamed>, Fail> {
     dock.run(Pace::Quick, async {
-        let (old, new) = (names::container(&asked.container_id)?, names::container(&asked.new_name)?);
-        dock.engine.act(Ask::post(path(&["containers", old, "rename"])).query("name", new)).await?;
+        let new = names::container(&asked.new_name)?;
+        let found = dock.container(&asked.container_id).await?;
+        let old = text(&found, "Name").trim_start_matches('/');
+        // Its name is what protects it.
+        if let Some(why) = protect::why(dock.safety(), [old], &Value::Null) {
+            return Err(Fault::refused(format!("this container keeps its name: {why}.")));
+        }
+        let id = text(&found, "Id");
+        dock.engine.act(Ask::post(path(&["containers", id, "rename"])).query("name", new)).await?;
         Ok(Structured(Renamed { container_id: asked.container_id.clone(), name: new.to_owned() }))
     })
     .await

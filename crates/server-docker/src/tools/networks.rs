@@ -7,6 +7,7 @@ use crate::dock::{Dock, Pace};
 use crate::engine::{Ask, path};
 use crate::environment;
 use crate::fault::Fault;
+use crate::isolation;
 use crate::lenient::{Lenient, Scalar, maybe};
 use crate::names;
 use crate::protect;
@@ -48,7 +49,7 @@ async fn inspect(dock: Arc<Dock>, asked: OfNetwork, call: Call) -> Result<Struct
 struct Create {
     /// Network name
     name: String,
-    /// Network driver (bridge, overlay, etc.)
+    /// Network driver: bridge, or one that the operator allows by name
     #[serde(default = "bridge")]
     driver: String,
     /// Driver-specific options as key-value pairs
@@ -79,21 +80,19 @@ struct Created {
     warnings: Option<Vec<String>>,
 }
 
-/// Drivers that put containers beside the host's own interfaces.
-const ON_THE_HOSTS_WIRE: [&str; 3] = ["macvlan", "ipvlan", "host"];
-
 async fn create(dock: Arc<Dock>, asked: Create, _call: Call) -> Result<Structured<Created>, Fail> {
     dock.run(Pace::Quick, async {
         let name = names::network(&asked.name)?;
-        if ON_THE_HOSTS_WIRE.contains(&asked.driver.as_str()) && !dock.safety().allows("network:host") {
-            return Err(Fault::refused(format!(
-                "driver: {:?} is refused, for it opens the host's network; the operator can allow it by name (network:host).",
-                asked.driver
-            )));
-        }
         let options: BTreeMap<String, Scalar> = maybe(asked.options, "options")?;
         let options: BTreeMap<_, _> = options.into_iter().map(|(k, v)| (k, v.to_string())).collect();
         let ipam: Map<String, Value> = maybe(asked.ipam, "ipam")?;
+        isolation::network(dock.safety(), &asked.driver, &options)?;
+        let plugin = ipam.get("Driver").and_then(Value::as_str).unwrap_or("default");
+        if plugin != "default" && !dock.safety().allows(&format!("network-driver:{plugin}")) {
+            return Err(Fault::refused(format!(
+                "ipam: the driver {plugin:?} is refused; the operator can allow it by name (network-driver:{plugin})."
+            )));
+        }
         let mut body = json!({
             "Name": name,
             "Driver": asked.driver,

@@ -57,20 +57,25 @@ async fn run(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Ran
     let removes = create.remove && !detach;
     create.remove &= detach;
     let terminal = create.has_terminal();
-    let _place = dock.place().await.map_err(Fail::from)?;
+    let _waiting = if detach { None } else { Some(dock.waiting(&call).map_err(Fail::from)?) };
     let starting = async {
         let created = containers::make(&dock, create).await?;
         let id = created.container_id.clone();
-        if let Err(error) = dock.engine.act(Ask::post(path(&["containers", &id, "start"]))).await {
+        if let Err(fault) = lifecycle::begin(&dock, &id).await {
             // What could not be started is of no use to anybody.
             let gone = Ask::delete(path(&["containers", &id])).flag("force", true);
             let kept = dock.engine.act(gone).await.is_err();
             let rest = if kept { " It was created and is still there." } else { " It was not kept." };
-            return Err(Fault::new(format!("{}{rest}", crate::fault::sentence(&error))));
+            return Err(match fault {
+                Fault::Said(why) => Fault::Said(format!("{why}{rest}")),
+                Fault::Refused(why) => Fault::Refused(format!("{why}{rest}")),
+                Fault::Engine(error) => Fault::Said(format!("{}{rest}", crate::fault::sentence(&error))),
+                Fault::Protocol(error) => Fault::Protocol(error),
+            });
         }
         Ok(created)
     };
-    let created = dock.run_without_place(Pace::Patient, starting).await?;
+    let created = dock.run(Pace::Patient, starting).await?;
     let id = created.container_id.clone();
     let mut done = Ran {
         container_id: id.clone(),
@@ -92,7 +97,7 @@ async fn run(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Ran
             let mut frames = dock.engine.frames(ask, terminal).await?;
             output.fill(&mut frames).await
         };
-        dock.run_without_place(Pace::Patient, reading).await?;
+        dock.run(Pace::Patient, reading).await?;
         let (text, info) = output.shown(&dock, &call, &format!("output of container {}", &id.get(..12).unwrap_or(&id)));
         done.output = Some(text);
         done.truncation_info = Some(info);

@@ -9,15 +9,17 @@ use crate::environment;
 use crate::fault::Fault;
 use crate::filters::Filters;
 use crate::lenient::{Lenient, Scalar, maybe};
+use crate::mounts::apart::Mount;
 use crate::names;
 use crate::protect;
-use crate::volumes::driver_options;
+use crate::volumes::{bind_device, driver_options};
 use mcp::Call;
 use mcp::builtin::{Fail, Structured};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 pub(super) fn add(offer: &mut Offer<'_>) {
@@ -70,6 +72,10 @@ async fn create(dock: Arc<Dock>, asked: Create, _call: Call) -> Result<Structure
     dock.run(Pace::Quick, async {
         let name = asked.name.as_deref().filter(|name| !name.is_empty()).map(names::volume).transpose()?;
         let options = driver_options(&dock, &asked.driver, maybe(asked.driver_opts, "driver_opts")?).await?;
+        if let Some(device) = bind_device(&options) {
+            let mount = Mount { source: PathBuf::from(device), writable: true };
+            crate::start::apart(&dock, &[mount], "").await?;
+        }
         let labels = environment::labels(maybe(asked.labels, "labels")?)?;
         let mut body = json!({ "Driver": asked.driver, "DriverOpts": options, "Labels": labels });
         if let (Some(name), Some(body)) = (name, body.as_object_mut()) {

@@ -46,6 +46,17 @@ async fn a_container_joins_two_networks_and_leaves_them() {
     me.remove(&name).await;
     let pruned = me.tool("docker_prune_networks", json!({"filters": {"label": "team=web"}})).await;
     assert_eq!(pruned["deleted"].as_array().unwrap().len(), 1, "{pruned}");
+    for (more, why) in [
+        (json!({"driver": "macvlan"}), "(network:host)"),
+        (json!({"driver": "some-plugin"}), "(network-driver:some-plugin)"),
+        (json!({"options": {"com.docker.network.bridge.name": "docker0"}}), "(network-driver:bridge)"),
+        (json!({"ipam": {"Driver": "some-plugin"}}), "(network-driver:some-plugin)"),
+    ] {
+        let mut arguments = more.clone();
+        arguments["name"] = unique("never").into();
+        let refused = me.fault("docker_create_network", arguments).await;
+        assert!(refused.contains(why), "{more}: {refused}");
+    }
     for (tool, arguments) in [
         ("docker_inspect_network", json!({"network_id": one})),
         ("docker_connect_container", json!({"network_id": one, "container_id": name})),
@@ -54,7 +65,6 @@ async fn a_container_joins_two_networks_and_leaves_them() {
             json!({"network_id": "bridge", "container_id": name, "ipv4_address": "999.1.1.1"}),
         ),
         ("docker_create_network", json!({"name": "a/b"})),
-        ("docker_create_network", json!({"name": unique("mac"), "driver": "macvlan"})),
     ] {
         me.fault(tool, arguments).await;
     }

@@ -24,51 +24,47 @@ async fn containers_cannot_be_given_the_host() {
     let base = json!({"image": "busybox", "name": unique("never")});
     let mount = |path: &str| json!({"volumes": {path: {"bind": "/x", "mode": "rw"}}});
     let mut cases = vec![
-        json!({"privileged": true}),
-        json!({"network": "host"}),
-        json!({"network": "HOST"}),
-        json!({"pid_mode": "host"}),
-        json!({"ipc_mode": "host"}),
-        json!({"uts_mode": "host"}),
-        json!({"userns_mode": "host"}),
-        json!({"cgroupns_mode": "host"}),
-        json!({"cap_add": ["SYS_ADMIN"]}),
-        json!({"cap_add": ["cap_sys_ptrace"]}),
-        json!({"cap_add": ["ALL"]}),
-        json!({"devices": ["/dev/sda"]}),
-        json!({"devices": ["/dev/null:/dev/x:rwm"]}),
-        json!({"security_opt": ["seccomp=unconfined"]}),
-        json!({"security_opt": ["apparmor:unconfined"]}),
-        json!({"security_opt": ["label=disable"]}),
-        json!({"security_opt": ["systempaths=unconfined"]}),
-        json!({"security_opt": ["no-new-privileges=false"]}),
-        json!({"log_driver": "syslog", "log_options": {"syslog-address": "unix:///dev/log"}}),
-        json!({"volumes": {"/srv/x": "relative"}}),
-        json!({"volumes": {"/srv/x:/y": "/z"}}),
-        json!({"volumes": {"/srv/x": "/z:rshared"}}),
+        (json!({"privileged": true}), "SAFETY_ALLOW_PRIVILEGED_CONTAINERS"),
+        (json!({"network": "host"}), "(network:host)"),
+        (json!({"network": "HOST"}), "(network:host)"),
+        (json!({"pid_mode": "host"}), "(pid:host)"),
+        (json!({"ipc_mode": "host"}), "(ipc:host)"),
+        (json!({"uts_mode": "host"}), "(uts:host)"),
+        (json!({"userns_mode": "host"}), "(userns:host)"),
+        (json!({"cgroupns_mode": "host"}), "(cgroupns:host)"),
+        (json!({"cap_add": ["SYS_ADMIN"]}), "(cap:SYS_ADMIN)"),
+        (json!({"cap_add": ["cap_sys_ptrace"]}), "(cap:SYS_PTRACE)"),
+        (json!({"cap_add": ["ALL"]}), "(cap:ALL)"),
+        (json!({"devices": ["/dev/sda"]}), "(device:/dev/sda)"),
+        (json!({"devices": ["/dev/null:/dev/x:rwm"]}), "(device:/dev/null)"),
+        (json!({"security_opt": ["seccomp=unconfined"]}), "(security-opt:seccomp=unconfined)"),
+        (json!({"security_opt": ["apparmor:unconfined"]}), "(security-opt:apparmor:unconfined)"),
+        (json!({"security_opt": ["label=disable"]}), "(security-opt:label=disable)"),
+        (json!({"security_opt": ["systempaths=unconfined"]}), "(security-opt:systempaths=unconfined)"),
+        (json!({"security_opt": ["no-new-privileges=false"]}), "(security-opt:no-new-privileges=false)"),
+        (json!({"log_driver": "syslog", "log_options": {"syslog-address": "unix:///dev/log"}}), "(log-driver:syslog)"),
+        (json!({"volumes": {"/srv/x": "relative"}}), "no absolute path in the container"),
+        (json!({"volumes": {"/srv/x:/y": "/z"}}), "has a colon"),
+        (json!({"volumes": {"/srv/x": "/z:rshared"}}), "is no mode"),
+        (mount("../etc"), "neither an absolute path of the host nor the name of a volume"),
+        (mount("C:\\Users"), "neither an absolute path of the host nor the name of a volume"),
+        (mount("/"), "/ hands over the host"),
+        (mount("/srv/../etc"), "/etc hands over the host"),
+        (mount("/etc/shadow"), "/etc hands over the host"),
+        (mount("/var/run"), "/run hands over the host"),
+        (mount(&evil), "/etc hands over the host"),
+        (mount(&format!("{evil}/passwd")), "/etc hands over the host"),
     ];
-    for path in [
-        "/",
-        "/etc",
-        "/etc/shadow",
-        "/proc",
-        "/sys",
-        "/dev",
-        "/boot",
-        "/root",
-        "/var/run",
-        "/run",
-        "/srv/../etc",
-        "../etc",
-        "C:\\Users",
-    ] {
-        cases.push(mount(path));
+    for path in ["/etc", "/proc", "/sys", "/dev", "/boot", "/root", "/run"] {
+        cases.push((mount(path), "hands over the host"));
     }
-    cases.extend([mount(&evil), mount(&format!("{evil}/passwd")), mount(&sock), mount(&socket), mount(&folder)]);
-    for case in cases {
+    for path in [&sock, &socket, &folder] {
+        cases.push((mount(path), "is refused: "));
+    }
+    for (case, why) in cases {
         for tool in ["docker_create_container", "docker_run_container"] {
             let refused = me.fault(tool, with(&base, case.clone())).await;
-            assert!(!refused.contains("No such"), "{case}: {refused}");
+            assert!(refused.contains(why), "{case}: {why} in {refused}");
         }
     }
     assert!(engine.docker(&["ps", "-aq", "--filter", &format!("name={}", base["name"].as_str().unwrap())]).is_empty());
@@ -134,6 +130,84 @@ async fn volumes_and_networks_are_no_way_around() {
     let refused = me.fault("docker_create_container", json!({"image": "busybox", "volumes": {&foreign: "/x"}})).await;
     assert!(refused.contains("/etc"), "{refused}");
     engine.docker(&["volume", "rm", &foreign]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_mounted_is_decided_again_when_it_is_started() {
+    let engine = engine!();
+    let me = caller(engine, |_| {});
+    let folder = tempfile::Builder::new().prefix("swap").tempdir_in("/tmp").unwrap();
+    let (outer, inner) = (folder.path().join("p"), folder.path().join("p/x"));
+    std::fs::create_dir_all(&inner).unwrap();
+    let (later, volume) = (unique("later"), unique("swap"));
+    let create = |name: &str, source: &str, mode: &str| json!({"image": "busybox", "name": name, "command": "sleep 1000", "volumes": {source: {"bind": "/x", "mode": mode}}});
+    let at = inner.to_str().unwrap();
+    me.tool("docker_create_container", create(&later, at, "rw")).await;
+    // Who can write around it could make a link of it.
+    let around = me.fault("docker_create_container", create(&unique("never"), outer.to_str().unwrap(), "rw")).await;
+    assert!(around.contains("could make a link of it"), "{around}");
+    let reads = unique("reads");
+    me.tool("docker_create_container", create(&reads, outer.to_str().unwrap(), "ro")).await;
+    let options = json!({"type": "none", "o": "bind", "device": at});
+    me.tool("docker_create_volume", json!({"name": volume, "driver_opts": options})).await;
+    let uses = unique("uses");
+    me.tool("docker_create_container", create(&uses, &volume, "rw")).await;
+    // Somebody does.
+    std::fs::remove_dir(&inner).unwrap();
+    std::os::unix::fs::symlink("/", &inner).unwrap();
+    for name in [&later, &uses] {
+        for tool in ["docker_start_container", "docker_restart_container"] {
+            let refused = me.fault(tool, json!({"container_id": name})).await;
+            assert!(refused.contains("/ hands over the host"), "{tool}: {refused}");
+        }
+    }
+    std::fs::remove_file(&inner).unwrap();
+    std::fs::create_dir(&inner).unwrap();
+    me.tool("docker_start_container", json!({"container_id": later})).await;
+    engine.docker(&["rm", "-f", &later, &uses, &reads]);
+    engine.docker(&["volume", "rm", &volume]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn namespaces_of_the_host_are_not_had_through_another_container() {
+    let engine = engine!();
+    let me = caller(engine, |_| {});
+    let (node, strong, plain) = (unique("node"), unique("strong"), unique("plain"));
+    engine.docker(&[
+        "run", "-d", "--name", &node, "--pid", "host", "--net", "host", "--ipc", "host", "busybox", "sleep", "1000",
+    ]);
+    engine.docker(&["run", "-d", "--name", &strong, "--privileged", "--net", "none", "busybox", "sleep", "1000"]);
+    engine.docker(&["run", "-d", "--name", &plain, "--net", "none", "busybox", "sleep", "1000"]);
+    for other in [&node, &strong] {
+        for (key, why) in [("pid_mode", "(pid:host)"), ("ipc_mode", "(ipc:host)"), ("network", "(network:host)")] {
+            let case = json!({"image": "busybox", key: format!("container:{other}")});
+            let refused = me.fault("docker_create_container", case).await;
+            assert!(refused.contains(why), "{key} of {other}: {refused}");
+        }
+    }
+    let name = unique("joins");
+    let joins = json!({"image": "busybox", "name": name, "pid_mode": format!("container:{plain}")});
+    me.tool("docker_create_container", joins).await;
+    let away = unique("away");
+    engine.docker(&["rename", &plain, &away]);
+    engine.docker(&["rename", &node, &plain]);
+    let refused = me.fault("docker_start_container", json!({"container_id": name})).await;
+    assert!(refused.contains("(pid:host)"), "{refused}");
+    let host = engine.docker(&["network", "ls", "-q", "--no-trunc", "-f", "name=host"]);
+    let refused = me.fault("docker_create_container", json!({"image": "busybox", "network": host.trim()})).await;
+    assert!(refused.contains("(network:host)"), "{refused}");
+    engine.docker(&["rm", "-f", &name, &plain, &strong, &away]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_its_name_protects_keeps_its_name() {
+    let engine = engine!();
+    let me = caller(engine, |s| s.safety.protect_names = vec!["prod-*".into()]);
+    let (name, other) = (unique("prod-db"), unique("other"));
+    engine.docker(&["create", "--name", &name, "busybox"]);
+    let refused = me.fault("docker_rename_container", json!({"container_id": name, "new_name": other})).await;
+    assert!(refused.contains("keeps its name"), "{refused}");
+    engine.docker(&["rm", &name]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
