@@ -86,7 +86,7 @@ async fn source_of(dock: &Dock, source: &str) -> Result<String, Fault> {
 }
 
 /// A volume that exists may stand for a path of the host, too.
-async fn known_volume(dock: &Dock, name: &str) -> Result<(), Fault> {
+pub(crate) async fn known_volume(dock: &Dock, name: &str) -> Result<(), Fault> {
     let found = match dock.engine.json(Ask::get(path(&["volumes", name]))).await {
         Ok(found) => found,
         Err(error) if error.is_missing() => return Ok(()),
