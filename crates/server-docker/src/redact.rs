@@ -33,7 +33,8 @@ pub(crate) fn attributes(name: &str, value: &mut Value) {
 }
 
 /// Text without what steers terminals (ECMA-48 sequences, C0 and C1 controls except newline and tab) and
-/// without characters that a person does not see (bidirectional controls, zero-width characters, tags).
+/// without characters that a person does not see (bidirectional controls, zero-width characters, fillers, variation
+/// selectors, tags).
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unwanted) {
         return Cow::Borrowed(text);
@@ -94,8 +95,8 @@ fn skip_string(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
 const fn is_unwanted(c: char) -> bool {
     matches!(c,
         '\0'..='\u{8}' | '\u{b}'..='\u{1f}' | '\u{7f}'..='\u{9f}'
-        | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+        | '\u{ad}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// All texts in a value, and the names of its members.
@@ -129,6 +130,7 @@ mod tests {
         let mut value = json!({"Config": {
             "Env": ["PATH=/bin", "DB_PASSWORD=hunter2", "URL=postgres://a:hunter2@db"],
             "Cmd": ["run", "--password", "hunter2", "--token=hunter2", "--name", "x", "KEY_SECRET=hunter2"],
+            "Entrypoint": ["sh", "-c", "mysql --password hunter2 shop; curl -H 'Authorization: Bearer hunter2hunter2'"],
             "Labels": {"com.example.secret": "hunter2", "com.example.team": "web"},
             "Unknown": {"New": [1, true, null]}
         }, "HostConfig": {"LogConfig": {"Config": {"splunk-token": "hunter2", "max-size": "10m"}}}});
@@ -147,6 +149,7 @@ mod tests {
         assert_eq!(clean("a\r\nb\rc\td"), "a\nb\nc\td");
         assert_eq!(clean("\u{1b}]0;never ends\nnext"), "\nnext");
         assert_eq!(clean("a\u{202e}b\u{200b}c\u{e0041}d\u{feff}"), "abcd");
+        assert_eq!(clean("a\u{fe00}b\u{fe0f}c\u{3164}d\u{ffa0}e\u{e0100}f\u{1160}"), "abcdef");
         assert!(matches!(clean("plain wörd 日本"), Cow::Borrowed(_)));
     }
 
