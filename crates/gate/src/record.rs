@@ -192,6 +192,10 @@ fn hide(value: &mut serde_json::Value) {
             for (name, value) in members.iter_mut() {
                 if redact::is_secret_name(name) && !value.is_boolean() && !value.is_null() {
                     *value = redact::HIDDEN.into();
+                } else if let Some(text) = value.as_str().filter(|_| name.starts_with("content")) {
+                    // A whole file has secrets of no known shape.
+                    let hash: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+                    *value = format!("{} bytes, sha256 {hash}", text.len()).into();
                 } else {
                     hide(value);
                 }
@@ -231,9 +235,11 @@ mod tests {
             "labels": "{\"api_key\": \"hunter2\"}",
             "command": ["mysql", "--password", "hunter2", "-e", "select 1"],
             "note": "log in with ghp_0123456789abcdefghij0123456789abcdef",
+            "content": "PLAIN=words hunter2", "content_base64": "aHVudGVyMg==",
             "deep": [{"list": [{"secret": ["hunter2"]}]}],
         }));
-        assert!(!text.contains("hunter2") && !text.contains("ghp_"), "{text}");
+        assert!(!text.contains("hunter2") && !text.contains("ghp_") && !text.contains("aHVudGVyMg"), "{text}");
+        assert!(text.contains("\"content\":\"19 bytes, sha256 "), "{text}");
         for kept in ["busybox", "postgres://me:", "@db/x", "\"PLAIN\":\"fine\"", "mysql", "select 1", "\"detach\":true"]
         {
             assert!(text.contains(kept), "{kept} in {text}");

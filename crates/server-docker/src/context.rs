@@ -1,29 +1,36 @@
 //! A folder to build from, as the tar stream that the engine takes, without what `.dockerignore` names.
 //!
 //! The folder is read on a blocking thread and sent as it is read. Links are sent as links: what they lead to
-//! outside of the folder does not go along.
+//! outside of the folder does not go along, also if something is exchanged for a link meanwhile. So each folder is
+//! opened from the handle of the one around it.
 
 mod ignore;
 
 pub use ignore::ignore_matches;
 
+use crate::disk;
 use crate::fault::Fault;
 use bytes::Bytes;
 use ignore::Ignore;
-use std::io::{self, Write};
+use rustix::fs::{AtFlags, Dir, FileType, Stat, readlinkat, statat};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read as _, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use tokio::sync::mpsc;
 
 /// What is built from.
 pub(crate) struct Context {
-    pub(crate) folder: PathBuf,
+    folder: OwnedFd,
     /// Within the folder, with `/`.
     pub(crate) dockerfile: String,
-    pub(crate) most_bytes: u64,
+    most_bytes: u64,
 }
 
 impl Context {
-    /// Checks that the folder is one and the Dockerfile is in it. Reads the disk.
+    /// Checks that the folder, whose path has no links, is one and the Dockerfile is in it. Reads the disk.
     pub(crate) fn open(folder: PathBuf, dockerfile: &str, most_bytes: u64) -> Result<Self, Fault> {
         let shown = folder.display();
         if !folder.is_dir() {
@@ -40,7 +47,9 @@ impl Context {
         if !real.is_file() {
             return Err(Fault::new(format!("dockerfile: {dockerfile:?} is no file.")));
         }
-        Ok(Self { dockerfile: inside.to_string_lossy().into_owned(), folder, most_bytes })
+        let opened = disk::folder(&folder).and_then(|at| disk::folder_in(at, "."));
+        let opened = opened.map_err(|e| Fault::new(format!("path: {shown} cannot be read: {e}.")))?;
+        Ok(Self { dockerfile: inside.to_string_lossy().into_owned(), folder: opened, most_bytes })
     }
 
     /// Sends it. Ends early if nobody reads.
@@ -53,53 +62,98 @@ impl Context {
     }
 
     fn pack(&self, pipe: Pipe) -> io::Result<()> {
-        let own = self.folder.join(format!("{}.dockerignore", self.dockerfile));
-        let text = std::fs::read_to_string(own).or_else(|_| std::fs::read_to_string(self.folder.join(".dockerignore")));
-        let ignore = Ignore::read(&text.unwrap_or_default());
+        let ignore = Ignore::read(&self.ignored()?);
         let mut builder = tar::Builder::new(pipe);
-        builder.follow_symlinks(false);
-        self.pack_folder(&mut builder, &ignore, &mut Vec::new(), 0)?;
+        self.pack_folder(&mut builder, &ignore, self.folder.as_fd(), &mut Vec::new(), 0)?;
         builder.into_inner()?.flush()
+    }
+
+    /// What the Dockerfile's own `.dockerignore` says, or the folder's.
+    fn ignored(&self) -> io::Result<String> {
+        for name in [format!("{}.dockerignore", self.dockerfile), ".dockerignore".to_owned()] {
+            let text = disk::text_in(self.folder.as_fd(), &name);
+            let text = text.map_err(|e| io::Error::other(format!("{name} cannot be read: {e}")))?;
+            if let Some(text) = text {
+                return Ok(text);
+            }
+        }
+        Ok(String::new())
     }
 
     fn pack_folder(
         &self,
         builder: &mut tar::Builder<Pipe>,
         ignore: &Ignore,
+        folder: BorrowedFd<'_>,
         at: &mut Vec<String>,
         depth: usize,
     ) -> io::Result<()> {
         if depth > DEEPEST {
             return Err(io::Error::other("the folders are nested too deeply"));
         }
-        let folder = at.iter().fold(self.folder.clone(), |path, part| path.join(part));
-        let mut entries: Vec<_> = std::fs::read_dir(&folder)?.collect::<Result<_, _>>()?;
-        // In the same order each time, so that the engine's cache is hit.
-        entries.sort_by_key(std::fs::DirEntry::file_name);
-        for entry in entries {
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            at.push(name);
+        for name in names(folder)? {
+            at.push(name.clone());
             let parts: Vec<_> = at.iter().map(String::as_str).collect();
             let inner = parts.join("/");
             // The engine needs these two whatever is said.
             let needed = inner == self.dockerfile || inner == ".dockerignore";
             let out = ignore.excludes(&parts) && !needed;
-            let kind = entry.file_type()?;
+            let stat = statat(folder, &name, AtFlags::SYMLINK_NOFOLLOW)?;
+            let kind = FileType::from_raw_mode(stat.st_mode);
             if kind.is_dir() {
                 let dockerfile_inside = self.dockerfile.starts_with(&format!("{inner}/"));
-                if !out {
-                    builder.append_path_with_name(entry.path(), &inner)?;
+                let goes_on = !out || ignore.has_exceptions() || dockerfile_inside;
+                let below = goes_on.then(|| disk::folder_in(folder, &name)).transpose()?;
+                if let Some(below) = below.as_ref().filter(|_| !out) {
+                    let metadata = File::from(below.try_clone()?).metadata()?;
+                    let mut header = tar::Header::new_gnu();
+                    header.set_metadata(&metadata);
+                    builder.append_data(&mut header, format!("{inner}/"), io::empty())?;
                 }
-                if !out || ignore.has_exceptions() || dockerfile_inside {
-                    self.pack_folder(builder, ignore, at, depth + 1)?;
+                if let Some(below) = below {
+                    self.pack_folder(builder, ignore, below.as_fd(), at, depth + 1)?;
                 }
-            } else if !out && (kind.is_file() || kind.is_symlink()) {
-                builder.append_path_with_name(entry.path(), &inner)?;
+            } else if !out && kind.is_file() {
+                let file = disk::file_in(folder, &name)?;
+                let metadata = file.metadata()?;
+                let mut header = tar::Header::new_gnu();
+                header.set_metadata(&metadata);
+                // Its header has promised this length, whatever becomes of it meanwhile.
+                let promised = file.chain(io::repeat(0)).take(metadata.len());
+                builder.append_data(&mut header, &inner, promised)?;
+            } else if !out && kind.is_symlink() {
+                let target = readlinkat(folder, &name, Vec::new())?;
+                builder.append_link(&mut link(&stat), &inner, OsStr::from_bytes(target.as_bytes()))?;
             }
             at.pop();
         }
         Ok(())
     }
+}
+
+/// What is in a folder, in the same order each time, so that the engine's cache is hit.
+fn names(folder: BorrowedFd<'_>) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(folder)? {
+        let Ok(name) = entry?.file_name().to_owned().into_string() else { continue };
+        if name != "." && name != ".." {
+            names.push(name);
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+#[allow(clippy::useless_conversion, reason = "the types are not the same on each system")]
+fn link(stat: &Stat) -> tar::Header {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Symlink);
+    header.set_size(0);
+    header.set_mode(u32::from(stat.st_mode) & 0o7777);
+    header.set_uid(stat.st_uid.into());
+    header.set_gid(stat.st_gid.into());
+    header.set_mtime(u64::try_from(stat.st_mtime).unwrap_or_default());
+    header
 }
 
 const DEEPEST: usize = 100;
@@ -140,7 +194,10 @@ mod tests {
     use std::path::Path;
 
     fn packed(folder: &Path, dockerfile: &str) -> BTreeSet<String> {
-        let context = Context::open(folder.canonicalize().unwrap(), dockerfile, 1 << 20).unwrap();
+        names_in(Context::open(folder.canonicalize().unwrap(), dockerfile, 1 << 20).unwrap())
+    }
+
+    fn names_in(context: Context) -> BTreeSet<String> {
         let (to, mut from) = mpsc::channel(4);
         let sending = std::thread::spawn(move || context.send(to));
         let mut bytes = Vec::new();
@@ -171,6 +228,39 @@ mod tests {
         let names = packed(folder.path(), "docker/Dockerfile");
         let expected = [".dockerignore", "b.txt", "docker/Dockerfile", "leak", "src", "src/a.rs"];
         assert_eq!(names, expected.iter().map(|n| (*n).to_owned()).collect());
+    }
+
+    #[test]
+    fn a_folder_that_was_exchanged_for_a_link_after_it_was_opened_is_not_left() {
+        let (folder, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let base = folder.path().canonicalize().unwrap();
+        std::fs::create_dir(base.join("ctx")).unwrap();
+        std::fs::write(base.join("ctx/Dockerfile"), "FROM x").unwrap();
+        std::fs::write(outside.path().join("secret"), "x").unwrap();
+        let context = Context::open(base.join("ctx"), "Dockerfile", 1 << 20).unwrap();
+        std::fs::rename(base.join("ctx"), base.join("moved")).unwrap();
+        std::os::unix::fs::symlink(outside.path(), base.join("ctx")).unwrap();
+        std::fs::create_dir(base.join("moved/a")).unwrap();
+        assert_eq!(names_in(context), ["Dockerfile", "a"].iter().map(|n| (*n).to_owned()).collect());
+        assert!(Context::open(base.join("ctx"), "secret", 1).is_err(), "it is a link now");
+    }
+
+    #[test]
+    fn a_dockerignore_is_a_small_regular_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().canonicalize().unwrap();
+        std::fs::write(base.join("Dockerfile"), "FROM x").unwrap();
+        let fails = || {
+            let context = Context::open(base.clone(), "Dockerfile", 1 << 20).unwrap();
+            let (to, mut from) = mpsc::channel(4);
+            context.send(to);
+            assert!(from.try_recv().unwrap().unwrap_err().to_string().contains(".dockerignore cannot be read"));
+        };
+        std::os::unix::fs::symlink("/dev/zero", base.join(".dockerignore")).unwrap();
+        std::thread::scope(|scope| scope.spawn(fails).join().unwrap());
+        std::fs::remove_file(base.join(".dockerignore")).unwrap();
+        std::fs::write(base.join(".dockerignore"), vec![b'x'; (1 << 20) + 1]).unwrap();
+        fails();
     }
 
     #[test]

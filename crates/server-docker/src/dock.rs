@@ -163,6 +163,11 @@ impl Dock {
         value
     }
 
+    /// What a program wrote, without what looks like a secret.
+    pub(crate) fn without_secrets(&self, text: String) -> String {
+        if self.safety().redact { redact::secrets(&text) } else { text }
+    }
+
     /// Text of a stranger for who called.
     pub(crate) fn fenced(&self, from: &str, text: &str) -> String {
         fence::fenced(self.safety(), from, text)

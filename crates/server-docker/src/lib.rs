@@ -13,6 +13,7 @@
 mod command;
 mod confirm;
 mod context;
+mod disk;
 mod dock;
 mod endpoint;
 mod engine;

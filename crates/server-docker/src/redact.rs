@@ -62,6 +62,7 @@ mod tests {
         let mut value = json!({"Config": {
             "Env": ["PATH=/bin", "DB_PASSWORD=hunter2", "URL=postgres://a:hunter2@db"],
             "Cmd": ["run", "--password", "hunter2", "--token=hunter2", "--name", "x", "KEY_SECRET=hunter2"],
+            "Entrypoint": ["sh", "-c", "mysql --password hunter2 shop; curl -H 'Authorization: Bearer hunter2hunter2'"],
             "Labels": {"com.example.secret": "hunter2", "com.example.team": "web"},
             "Unknown": {"New": [1, true, null]}
         }, "HostConfig": {"LogConfig": {"Config": {"splunk-token": "hunter2", "max-size": "10m"}}}});

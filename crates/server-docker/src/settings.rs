@@ -86,7 +86,7 @@ pub struct Safety {
     pub protect_labels: Vec<String>,
     #[allow(missing_docs)]
     pub protect_names: Vec<String>,
-    /// Secrets are hidden in what inspect and prompts show. Default: yes.
+    /// Secrets are hidden in what inspect, prompts, logs and outputs show. Default: yes.
     pub redact: bool,
     /// Text from strangers stands between marks. Default: yes.
     pub fence: bool,

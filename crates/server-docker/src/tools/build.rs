@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::dock::{Dock, Pace, head};
 use crate::engine::Ask;
 use crate::fault::Fault;
+use crate::fence::NOTICE;
 use crate::image::Image;
 use crate::lenient::{Lenient, Scalar, maybe};
 use crate::progress::Progress;
@@ -16,6 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -79,6 +81,7 @@ struct Built {
     builder: &'static str,
     /// Older lines that were left out.
     lines_left_out: u64,
+    notice: &'static str,
 }
 
 /// What a build says.
@@ -113,10 +116,9 @@ async fn run(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Bui
     dock.run(Pace::Slow, async {
         let buildkit = with_buildkit(&dock, &asked.builder).await?;
         let tag = asked.tag.as_deref().filter(|t| !t.trim().is_empty()).map(Image::parse).transpose()?;
-        let folder = files::allowed(&dock, &asked.path).await?;
         let (file, most) = (asked.dockerfile.clone(), dock.settings.limits.context_bytes);
-        let opening = tokio::task::spawn_blocking(move || Context::open(folder, &file, most));
-        let context = opening.await.map_err(|e| Fault::new(e.to_string()))??;
+        let open = move |folder: &Path| Ok(Context::open(folder.to_owned(), &file, most));
+        let context = files::on_disk(&dock, &asked.path, open).await??;
         let arguments: BTreeMap<String, Scalar> = maybe(asked.buildargs, "buildargs")?;
         let arguments: BTreeMap<_, _> = arguments.into_iter().map(|(k, v)| (k, v.to_string())).collect();
         let labels = crate::environment::labels(maybe(asked.labels, "labels")?)?;
@@ -152,7 +154,14 @@ async fn run(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Bui
             Err(_) => tag.iter().map(|tag| tag.as_str().to_owned()).collect(),
         };
         let builder = if buildkit { "buildkit" } else { "classic" };
-        Ok(Structured(Built { image_id, tags, logs: lines.all.into(), builder, lines_left_out: lines.lost }))
+        Ok(Structured(Built {
+            image_id,
+            tags,
+            logs: lines.all.into(),
+            builder,
+            lines_left_out: lines.lost,
+            notice: NOTICE,
+        }))
     })
     .await
 }
@@ -209,11 +218,10 @@ async fn follow(dock: &Dock, ask: Ask<'_>, call: &Call) -> Result<(Option<String
             let (Fail::Tool(reason) | Fail::Refused(reason)) = reason else {
                 return Err(Fault::new("the build failed."));
             };
-            let newest: Vec<_> = said.all.iter().rev().take(20).rev().cloned().collect();
-            return Err(Fault::new(format!(
-                "the build failed: {reason}\nIts last lines:\n{}",
-                dock.fenced("a build", &newest.join("\n"))
-            )));
+            let newest: Vec<_> = said.all.iter().rev().take(20).rev().map(String::as_str).collect();
+            // The reason has words of the Dockerfile and of what it ran in it, too.
+            let told = format!("{reason}\nIts last lines:\n{}", newest.join("\n"));
+            return Err(Fault::new(format!("the build failed:\n{}", dock.fenced("a build", &told))));
         }
         for line in text(&line, "stream").lines() {
             if line.starts_with("Step ") {

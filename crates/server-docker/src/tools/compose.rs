@@ -2,14 +2,17 @@
 //!
 //! A compose file can say everything that `docker_create_container` refuses. So the file is first completed by
 //! Compose itself (`config`), what comes out is decided service by service with the same rules, and exactly that
-//! is what is then brought up: the file is not read a second time.
+//! is what is then brought up: the file is not read a second time. Every tool but `config` does nothing with a file
+//! that is refused.
 
 mod protected;
+mod real;
 mod rules;
 mod written;
 
 use super::{AGAIN, OPEN, Offer, PLAIN, files};
 use crate::confirm::{Consent, Doom};
+use crate::disk::{self, held};
 use crate::dock::{Dock, Pace, head};
 use crate::fault::Fault;
 use crate::redact;
@@ -19,6 +22,7 @@ pub use rules::check;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, OnceLock};
@@ -83,12 +87,15 @@ struct Project {
     project: Option<String>,
 }
 
-/// What Compose made of a file, decided.
+/// What Compose made of a file.
 struct Ready {
     compose: &'static Compose,
     folder: PathBuf,
     project: String,
     text: String,
+    model: Value,
+    /// `COMPOSE_PROFILES` of the `.env`.
+    profiles: Option<String>,
     services: Vec<String>,
     volumes: Vec<String>,
 }
@@ -97,7 +104,8 @@ const FILES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yaml", 
 /// Bytes of what Compose says.
 const MOST: u64 = 8 << 20;
 
-async fn ready(dock: &Dock, asked: &Project, decides: bool) -> Result<Ready, Fault> {
+/// Reads and completes it.
+async fn read(dock: &Dock, asked: &Project) -> Result<Ready, Fault> {
     let compose = command().ok_or_else(|| Fault::new("there is no docker compose on this machine."))?;
     let given = files::allowed(dock, &asked.path).await?;
     let file = if given.is_dir() {
@@ -111,27 +119,49 @@ async fn ready(dock: &Dock, asked: &Project, decides: bool) -> Result<Ready, Fau
     let file = files::allowed(dock, &file.to_string_lossy()).await?;
     let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
     let project = project_name(asked.project.as_deref(), &folder)?;
-    let written = tokio::fs::read_to_string(&file)
-        .await
-        .map_err(|e| Fault::new(format!("path: the compose file cannot be read: {e}.")))?;
+    let written = reads(dock, &file).await?.unwrap_or_default();
     for path in written::read_by_compose(&written)? {
-        files::allowed(dock, &folder.join(path).to_string_lossy()).await?;
+        reads(dock, &folder.join(path)).await?;
     }
-    let place = [("-f", file.as_os_str()), ("--project-directory", folder.as_os_str()), ("-p", project.as_ref())];
+    let variables = reads(dock, &folder.join(".env")).await?.unwrap_or_default();
+    // Compose reads what was looked at, and nothing that was put in its place.
+    let (written, set) = (held::text(&written)?, held::text(&variables)?);
     let mut command = start(dock, compose, &folder).await?;
-    for (flag, value) in place {
-        command.arg(flag).arg(value);
-    }
-    command.arg("config");
+    command.arg("-f").arg(written.path()).arg("--env-file").arg(set.path());
+    command.arg("--project-directory").arg(&folder).args(["-p", &project, "config"]);
     let (text, _) = run(command, None).await?;
-    let model: Value = serde_saphyr::from_str(&text)
-        .map_err(|e| Fault::new(format!("what Compose made of the file cannot be read: {e}.")))?;
-    if decides {
-        rules::decide(dock, &model, &folder).await?;
-    }
+    let model = written::yaml(&text, "what Compose made of the file")?;
     let names =
         |key: &str| model.get(key).and_then(Value::as_object).into_iter().flat_map(|all| all.keys().cloned()).collect();
-    Ok(Ready { compose, folder, project, text, services: names("services"), volumes: names("volumes") })
+    let profiles = variables.lines().filter_map(|line| line.trim().strip_prefix("COMPOSE_PROFILES=")).next_back();
+    let profiles = profiles.map(|all| all.trim().trim_matches(['"', '\'']).to_owned());
+    Ok(Ready {
+        compose,
+        folder,
+        project,
+        services: names("services"),
+        volumes: names("volumes"),
+        text,
+        model,
+        profiles,
+    })
+}
+
+/// The same, and decides it.
+async fn ready(dock: &Dock, asked: &Project) -> Result<Ready, Fault> {
+    let ready = read(dock, asked).await?;
+    rules::decide(dock, &ready.model, &ready.folder, &ready.project).await?;
+    Ok(ready)
+}
+
+/// A file that Compose reads: one that may be touched, regular and small. `None` if there is none.
+async fn reads(dock: &Dock, path: &Path) -> Result<Option<String>, Fault> {
+    let open = |path: &Path| match disk::file(path) {
+        Ok(file) => disk::text(file).map(Some),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    };
+    files::on_disk(dock, &path.to_string_lossy(), open).await
 }
 
 fn project_name(given: Option<&str>, folder: &Path) -> Result<String, Fault> {
@@ -211,7 +241,13 @@ impl Ready {
     /// Compose with exactly what was decided.
     async fn call(&self, dock: &Dock, arguments: &[&str]) -> Result<(String, String), Fault> {
         let mut command = start(dock, self.compose, &self.folder).await?;
-        command.args(["-f", "-", "--project-directory"]).arg(&self.folder).args(["-p", &self.project]).args(arguments);
+        // Its variables are in the text already.
+        let none = held::text("")?;
+        command.args(["-f", "-", "--env-file"]).arg(none.path()).arg("--project-directory").arg(&self.folder);
+        command.args(["-p", &self.project]).args(arguments);
+        if let Some(profiles) = &self.profiles {
+            command.env("COMPOSE_PROFILES", profiles);
+        }
         run(command, Some(&self.text)).await
     }
 }
@@ -229,9 +265,8 @@ struct Config {
 
 async fn config(dock: Arc<Dock>, asked: Project, _call: Call) -> Result<Structured<Config>, Fail> {
     dock.run(Pace::Patient, async {
-        let ready = ready(&dock, &asked, false).await?;
-        let model: Value = serde_saphyr::from_str(&ready.text).map_err(|e| Fault::new(e.to_string()))?;
-        let refused = match rules::decide(&dock, &model, &ready.folder).await {
+        let ready = read(&dock, &asked).await?;
+        let refused = match rules::decide(&dock, &ready.model, &ready.folder, &ready.project).await {
             Ok(()) => None,
             Err(Fault::Said(why) | Fault::Refused(why)) => Some(why),
             Err(other) => return Err(other),
@@ -263,7 +298,8 @@ fn done(dock: &Dock, ready: Ready, (out, err): (String, String)) -> Structured<D
 
 async fn up(dock: Arc<Dock>, asked: Project, _call: Call) -> Result<Structured<Done>, Fail> {
     dock.run(Pace::Slow, async {
-        let ready = ready(&dock, &asked, true).await?;
+        let ready = ready(&dock, &asked).await?;
+        protected::may_come_up(&dock, &ready.project, &ready.folder).await?;
         let said = ready.call(&dock, &["up", "-d"]).await?;
         Ok(done(&dock, ready, said))
     })
@@ -272,7 +308,7 @@ async fn up(dock: Arc<Dock>, asked: Project, _call: Call) -> Result<Structured<D
 
 async fn stop(dock: Arc<Dock>, asked: Project, _call: Call) -> Result<Structured<Done>, Fail> {
     dock.run(Pace::Slow, async {
-        let ready = ready(&dock, &asked, false).await?;
+        let ready = ready(&dock, &asked).await?;
         let said = ready.call(&dock, &["stop"]).await?;
         Ok(done(&dock, ready, said))
     })
@@ -296,18 +332,16 @@ struct Down {
 async fn down(dock: Arc<Dock>, asked: Down, call: Call) -> Result<Structured<Done>, Fail> {
     dock.run(Pace::Slow, async {
         let project = Project { path: asked.path, project: asked.project };
-        let ready = ready(&dock, &project, false).await?;
-        let mut things: Vec<_> = ready.services.iter().map(|service| format!("the containers of {service}")).collect();
-        if asked.volumes {
-            things.extend(ready.volumes.iter().map(|volume| format!("the volume {volume} with all data in it")));
-        }
-        protected::check(&dock, &ready.project, asked.volumes).await?;
+        let ready = ready(&dock, &project).await?;
+        let things = protected::would_go(&dock, &ready.model, &ready.project, asked.volumes).await?;
         if asked.consent.is_dry() {
             let said = format!("would remove:\n{}\n", things.join("\n"));
             return Ok(done(&dock, ready, (said, String::new())));
         }
         let what = format!("take down the project {}", ready.project);
-        let options = if asked.volumes { "volumes".into() } else { String::new() };
+        // Consent is to this text: with another one, other things would go.
+        let file: String = Sha256::digest(&ready.text).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let options = format!("{}the completed file is {file}", if asked.volumes { "with volumes; " } else { "" });
         let doom = Doom { tool: "docker_compose_down", what, things, options };
         asked.consent.given(&dock, &call, doom).await?;
         let arguments: &[&str] = if asked.volumes { &["down", "-v"] } else { &["down"] };
@@ -319,7 +353,7 @@ async fn down(dock: Arc<Dock>, asked: Down, call: Call) -> Result<Structured<Don
 
 async fn ps(dock: Arc<Dock>, asked: Project, _call: Call) -> Result<Structured<Done>, Fail> {
     dock.run(Pace::Patient, async {
-        let ready = ready(&dock, &asked, false).await?;
+        let ready = ready(&dock, &asked).await?;
         let said = ready.call(&dock, &["ps"]).await?;
         Ok(done(&dock, ready, said))
     })
@@ -345,7 +379,7 @@ const fn hundred() -> u32 {
 async fn logs(dock: Arc<Dock>, asked: Logs, _call: Call) -> Result<Structured<Done>, Fail> {
     dock.run(Pace::Patient, async {
         let project = Project { path: asked.path, project: asked.project };
-        let ready = ready(&dock, &project, false).await?;
+        let ready = ready(&dock, &project).await?;
         let said = ready.call(&dock, &["logs", "--no-color", &format!("--tail={}", asked.tail)]).await?;
         Ok(done(&dock, ready, said))
     })

@@ -5,6 +5,7 @@ use super::{AGAIN, Offer, PLAIN, text};
 use crate::dock::{Dock, Pace};
 use crate::engine::{Ask, path};
 use crate::fault::{self, Fault};
+use crate::fence::NOTICE;
 use crate::image::{Image, is_tag};
 use crate::mounts::lexical;
 use crate::names;
@@ -52,6 +53,7 @@ struct Copied {
     entries: Option<Vec<Entry>>,
     size: u64,
     truncated: bool,
+    notice: &'static str,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -108,6 +110,7 @@ fn unpack(archive: &[u8], most: usize, most_entries: usize) -> Result<Copied, Fa
         entries: None,
         size: 0,
         truncated: false,
+        notice: NOTICE,
     };
     let mut entries = Vec::new();
     for entry in tar::Archive::new(archive).entries().map_err(broken)? {

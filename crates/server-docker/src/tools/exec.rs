@@ -80,7 +80,8 @@ impl Output {
 
     /// What is shown, and what is told of the rest.
     pub(super) fn shown(self, dock: &Dock, call: &Call, from: &str) -> (String, Truncation) {
-        let text = String::from_utf8_lossy(&self.text).into_owned();
+        // Before it is cut: half a secret has no shape.
+        let text = dock.without_secrets(String::from_utf8_lossy(&self.text).into_owned());
         let most = match dock.settings.limits.output_bytes {
             0 => usize::MAX,
             most => most,

@@ -1,6 +1,7 @@
 //! Images to and from archives on this machine's disk.
 
 use super::{Offer, PLAIN};
+use crate::disk;
 use crate::dock::{Dock, Pace};
 use crate::engine::{Ask, image_path};
 use crate::fault::Fault;
@@ -10,7 +11,8 @@ use mcp::Call;
 use mcp::builtin::{Fail, Structured};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::io::AsyncWriteExt as _;
 
@@ -44,16 +46,38 @@ pub(super) async fn allowed(dock: &Dock, given: &str) -> Result<PathBuf, Fault> 
     tokio::task::spawn_blocking(checking).await.map_err(|e| Fault::new(e.to_string()))?
 }
 
+/// A path without links to a file of this machine that may be touched. It is opened with [`disk`], so that it is
+/// what was decided even if something is exchanged meanwhile.
+pub(super) async fn on_disk<T: Send + 'static>(
+    dock: &Dock,
+    given: &str,
+    open: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+) -> Result<T, Fault> {
+    let path = allowed(dock, given).await?;
+    let unchecked = dock.safety().unchecked;
+    let opening = move || {
+        let path = if unchecked { without_links(&path) } else { path };
+        open(&path)
+    };
+    let opened = tokio::task::spawn_blocking(opening).await.map_err(|e| Fault::new(e.to_string()))?;
+    opened.map_err(|e| Fault::new(format!("{given:?} cannot be opened: {e}.")))
+}
+
+/// Where nothing is refused, links are what they lead to.
+fn without_links(path: &Path) -> PathBuf {
+    let parent = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
+    path.canonicalize().ok().or_else(parent).unwrap_or_else(|| path.to_owned())
+}
+
 async fn save(dock: Arc<Dock>, asked: Save, call: Call) -> Result<Structured<Saved>, Fail> {
     dock.run(Pace::Slow, async {
         let image = Image::parse(&asked.image)?;
-        let path = allowed(&dock, &asked.path).await?;
-        let failed = |e: &std::io::Error| Fault::new(format!("{:?} cannot be written: {e}.", asked.path));
-        let response = dock.engine.open(Ask::get(image_path(&image, "/get")), None).await?;
-        let mut file =
-            tokio::fs::OpenOptions::new().write(true).create_new(true).open(&path).await.map_err(|e| failed(&e))?;
-        let guard = Unfinished(Some(path));
-        let (mut response, mut bytes, mut progress) = (response, 0, Progress::new(&call));
+        let failed = |e: &io::Error| Fault::new(format!("{:?} cannot be written: {e}.", asked.path));
+        // Before the engine is asked, which may take its time.
+        let (new, file) = on_disk(&dock, &asked.path, disk::NewFile::at).await?;
+        let mut file = tokio::fs::File::from_std(file);
+        let mut response = dock.engine.open(Ask::get(image_path(&image, "/get")), None).await?;
+        let (mut bytes, mut progress) = (0, Progress::new(&call));
         loop {
             match response.chunk().await.map_err(crate::engine::EngineError::from)? {
                 None => break,
@@ -65,28 +89,10 @@ async fn save(dock: Arc<Dock>, asked: Save, call: Call) -> Result<Structured<Sav
             }
         }
         file.sync_all().await.map_err(|e| failed(&e))?;
-        guard.keep();
+        new.keep();
         Ok(Structured(Saved { image: image.as_str().to_owned(), path: asked.path.clone(), bytes }))
     })
     .await
-}
-
-/// A file that goes if nobody waits for it to be finished.
-struct Unfinished(Option<PathBuf>);
-
-impl Unfinished {
-    fn keep(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if let Some(path) = self.0.take() {
-            // There may be nothing left to remove it with.
-            let _ = std::fs::remove_file(path);
-        }
-    }
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -104,12 +110,7 @@ struct Loaded {
 
 async fn load(dock: Arc<Dock>, asked: Load, call: Call) -> Result<Structured<Loaded>, Fail> {
     dock.run(Pace::Slow, async {
-        let path = allowed(&dock, &asked.path).await?;
-        let file = tokio::fs::File::open(&path).await;
-        let file = file.map_err(|e| Fault::new(format!("{:?} cannot be read: {e}.", asked.path)))?;
-        if !file.metadata().await.is_ok_and(|meta| meta.is_file()) {
-            return Err(Fault::new(format!("{:?} is no file.", asked.path)));
-        }
+        let file = tokio::fs::File::from_std(on_disk(&dock, &asked.path, disk::file).await?);
         let ask = Ask::post("/images/load").flag("quiet", true).body("application/x-tar", reqwest::Body::from(file));
         let mut lines = dock.engine.lines(ask).await?;
         let mut images = Vec::new();

@@ -172,6 +172,7 @@ async fn run(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Log
         lines.most_lines = shown.unwrap_or(usize::MAX).min(lines.most_lines);
         let full = fill(&dock, &name, &mut lines, (&tail, since, until), follow, &call).await?;
         let (text, first) = lines.text(asked.timestamps);
+        let text = dock.without_secrets(text);
         // What was asked for is not missing; what did not fit is.
         let asked_lines = asked.tail.as_ref().and_then(|tail| tail.to_string().trim().parse::<u64>().ok());
         let missing = lines.lost > 0 && (asked_lines != Some(lines.lines.len() as u64));
@@ -223,7 +224,8 @@ async fn fill(
                 seen += chunk.bytes.iter().filter(|b| **b == b'\n').count() as u64;
                 let newest =
                     lines.lines.back().map(|line| String::from_utf8_lossy(line).into_owned()).unwrap_or_default();
-                progress.tell(&format!("{seen} lines; {}", newest.split_once(' ').map_or("", |(_, line)| line)));
+                let newest = dock.without_secrets(newest.split_once(' ').map_or("", |(_, line)| line).to_owned());
+                progress.tell(&format!("{seen} lines; {newest}"));
                 if lines.lost > 0 && seen > lines.most_lines as u64 {
                     return Ok(false);
                 }
@@ -242,11 +244,11 @@ async fn fill(
     Ok(ended)
 }
 
-/// The newest lines of a log, neither cleaned nor fenced.
+/// The newest lines of a log without secrets, neither cleaned nor fenced.
 pub(crate) async fn text_of(dock: &Dock, name: &str, tail: usize, call: &Call) -> Result<String, Fault> {
     let mut lines = Tail::new(dock);
     fill(dock, name, &mut lines, (&tail.to_string(), None, None), None, call).await?;
-    Ok(lines.text(false).0)
+    Ok(dock.without_secrets(lines.text(false).0))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -199,6 +199,7 @@ struct Changes {
     changes: Vec<Changed>,
     count: usize,
     truncated: bool,
+    notice: &'static str,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -225,7 +226,13 @@ async fn diff(dock: Arc<Dock>, asked: OfContainer, _call: Call) -> Result<Struct
         };
         let changes: Vec<_> = all.iter().take(most).map(one).collect();
         let truncated = all.len() > changes.len();
-        Ok(Structured(Changes { container_id: asked.container_id.clone(), count: changes.len(), changes, truncated }))
+        Ok(Structured(Changes {
+            container_id: asked.container_id.clone(),
+            count: changes.len(),
+            changes,
+            truncated,
+            notice: NOTICE,
+        }))
     })
     .await
 }

@@ -97,3 +97,112 @@ async fn a_compose_file_is_no_way_around_the_rules() {
     let names: Vec<_> = read_only.tools().await.iter().map(|t| t["name"].as_str().unwrap().to_owned()).collect();
     assert!(!names.contains(&"docker_compose_up".to_owned()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_volume_that_exists_is_decided_by_what_it_stands_for() {
+    let engine = engine!();
+    let me = caller(engine, |_| {});
+    if engine.podman || !there_is_one(&me).await {
+        return;
+    }
+    let name = unique("hostetc");
+    engine.docker(&["volume", "create", "-o", "type=none", "-o", "o=bind", "-o", "device=/etc", &name]);
+    for external in [format!("external: true\n    name: {name}"), format!("name: {name}")] {
+        let (_folder, path) = project(&format!(
+            "version: '3.5'\nservices:\n  db:\n    image: busybox:latest\n    network_mode: none\n    volumes: ['e:/x']\n\
+             volumes:\n  e:\n    {external}\n"
+        ));
+        let refused = me.fault("docker_compose_up", json!({"path": path})).await;
+        assert!(refused.contains("/etc"), "{refused}");
+    }
+    engine.docker(&["volume", "rm", &name]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn going_down_names_what_goes_and_spares_what_is_protected() {
+    let engine = engine!();
+    let me = caller(engine, |s| s.safety.confirm = true);
+    if engine.podman || !there_is_one(&me).await {
+        return;
+    }
+    let (one, two) = (unique("first"), unique("second"));
+    let text = |name: &str| {
+        format!(
+            "version: '3.5'\nservices:\n  web:\n    image: busybox:latest\n    network_mode: none\nvolumes:\n  scratch:\n    name: {name}\n"
+        )
+    };
+    let (folder, path) = project(&text(&one));
+    engine.docker(&["volume", "create", "--label", "keep=1", &one]);
+    engine.docker(&["volume", "create", &two]);
+    let down = |more: Value| {
+        let mut all = json!({"path": path, "volumes": true, "project": "going"});
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        all
+    };
+    let asked = me.fault("docker_compose_down", down(json!({}))).await;
+    assert!(asked.contains(&one), "{asked}");
+    let token = asked.split("confirm_token=\"").nth(1).unwrap().split('"').next().unwrap();
+    std::fs::write(folder.path().join("docker-compose.yml"), text(&two)).unwrap();
+    let refused = me.fault("docker_compose_down", down(json!({"confirm_token": token}))).await;
+    assert!(refused.contains("not good"), "{refused}");
+    std::fs::write(folder.path().join("docker-compose.yml"), text(&one)).unwrap();
+    let keeper = caller(engine, |s| s.safety.protect_labels = vec!["keep".into()]);
+    let refused = keeper.fault("docker_compose_down", down(json!({}))).await;
+    assert!(refused.contains("protected"), "{refused}");
+    engine.docker(&["volume", "inspect", &one, &two]);
+    engine.docker(&["volume", "rm", &one, &two]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn coming_up_makes_nothing_anew_that_is_protected_or_of_another_folder() {
+    let engine = engine!();
+    let me = caller(engine, |s| s.safety.tier = Tier::Moderate);
+    if engine.podman || !there_is_one(&me).await {
+        return;
+    }
+    let name = unique("vic").to_lowercase();
+    let text = |seconds: u32| {
+        format!(
+            "version: '3'\nservices:\n  db:\n    image: busybox:latest\n    command: sleep {seconds}\n    network_mode: none\n    \
+             stop_grace_period: 0s\n    labels: {{keep: '1'}}\n"
+        )
+    };
+    let ((first, at_first), (_second, at_second)) = (project(&text(600)), project(&text(601)));
+    me.tool("docker_compose_up", json!({"path": at_first, "project": name})).await;
+    let refused = me.fault("docker_compose_up", json!({"path": at_second, "project": name})).await;
+    assert!(refused.contains("another folder"), "{refused}");
+    std::fs::write(first.path().join("docker-compose.yml"), text(602)).unwrap();
+    let keeper = caller(engine, |s| s.safety.protect_labels = vec!["keep".into()]);
+    let refused = keeper.fault("docker_compose_up", json!({"path": at_first, "project": name})).await;
+    assert!(refused.contains("protected"), "{refused}");
+    me.tool("docker_compose_up", json!({"path": at_first, "project": name})).await;
+    let all = caller(engine, |_| {});
+    all.tool("docker_compose_down", json!({"path": at_first, "project": name})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_compose_would_read_are_decided_first() {
+    let engine = engine!();
+    let me = caller(engine, |_| {});
+    if !there_is_one(&me).await {
+        return;
+    }
+    let keys = tempfile::Builder::new().prefix("keys").tempdir_in("/tmp").unwrap();
+    std::fs::create_dir(keys.path().join(".aws")).unwrap();
+    std::fs::write(keys.path().join(".aws/credentials"), "aws_id=hunter2\n").unwrap();
+    let (folder, path) =
+        project("version: '3'\nservices:\n  web:\n    image: busybox:latest\n    labels: {a: 'v${aws_id}'}\n");
+    let link = folder.path().join(".env");
+    for target in [keys.path().join(".aws/credentials"), "/dev/zero".into()] {
+        std::os::unix::fs::symlink(target, &link).unwrap();
+        let refused = me.fault("docker_compose_config", json!({"path": path})).await;
+        assert!(!refused.contains("hunter2"), "{refused}");
+        std::fs::remove_file(&link).unwrap();
+    }
+    std::fs::write(&link, "aws_id=mine\n").unwrap();
+    let config = me.tool("docker_compose_config", json!({"path": path})).await;
+    assert!(config["config"].as_str().unwrap().contains("vmine"), "{config}");
+    std::fs::write(folder.path().join("docker-compose.yml"), vec![b'#'; (1 << 20) + 1]).unwrap();
+    let large = me.fault("docker_compose_config", json!({"path": path})).await;
+    assert!(large.contains("larger"), "{large}");
+}

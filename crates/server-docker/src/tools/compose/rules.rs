@@ -1,15 +1,18 @@
 //! What a completed compose file may say: the same as a call that creates a container.
 
+use super::real;
 use crate::dock::Dock;
 use crate::fault::Fault;
 use crate::isolation;
 use crate::lenient::Scalar;
+use crate::names;
 use crate::ports;
-use crate::settings::Safety;
+use crate::settings::{Publish, Safety};
 use crate::tools::text;
 use crate::volumes::{self, Bound};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::Path;
 
 /// Keys of a service that are harmless or decided below. Others are refused: an unknown one could mean anything.
@@ -79,7 +82,7 @@ const KNOWN: [&str; 61] = [
 const KNOWN_TOO: [&str; 8] = ["tty", "ulimits", "user", "userns_mode", "uts", "volumes", "working_dir", "isolation"];
 
 /// Refuses what opens the host.
-pub(super) async fn decide(dock: &Dock, model: &Value, folder: &Path) -> Result<(), Fault> {
+pub(super) async fn decide(dock: &Dock, model: &Value, folder: &Path, project: &str) -> Result<(), Fault> {
     let safety = dock.safety();
     if safety.unchecked {
         return Ok(());
@@ -92,19 +95,25 @@ pub(super) async fn decide(dock: &Dock, model: &Value, folder: &Path) -> Result<
         for (source, target) in binds {
             let bound = BTreeMap::from([(source.clone(), Bound::Full { bind: target, mode: None })]);
             // A volume of the file is decided with the file's volumes.
-            if source.starts_with('/') {
+            if source.starts_with('/') || model.get("volumes").is_none_or(|volumes| volumes.get(&source).is_none()) {
                 volumes::binds(dock, bound).await.map_err(|fault| of(name, fault))?;
             }
         }
         for path in build_paths(service) {
             let path = folder.join(path);
             super::files::allowed(dock, &path.to_string_lossy()).await.map_err(|fault| of(name, fault))?;
+            super::reads(dock, &path.join(".dockerignore")).await.map_err(|fault| of(name, fault))?;
         }
     }
     for kind in ["volumes", "networks", "configs", "secrets"] {
         for (name, one) in model.get(kind).and_then(Value::as_object).into_iter().flatten() {
             top_level(dock, kind, one, folder).await.map_err(|fault| of(name, fault))?;
         }
+    }
+    // One that exists is used as it is, whatever the file says of it.
+    for volume in real::names(model, "volumes", project) {
+        let name = names::volume(&volume.name)?;
+        volumes::known_volume(dock, name).await.map_err(|fault| of(&volume.name, fault))?;
     }
     Ok(())
 }
@@ -193,25 +202,18 @@ fn plain(safety: &Safety, service: &Map<String, Value>) -> Result<Vec<(String, S
     Ok(binds)
 }
 
+/// Each entry by itself: several may be of the same port of the container.
 fn ports(safety: &Safety, given: Option<&Value>) -> Result<(), Fault> {
-    let mut all = BTreeMap::new();
     for port in given.and_then(Value::as_array).into_iter().flatten() {
         let (host, container) = match port {
             Value::Object(long) => {
                 let get = |key: &str| {
                     long.get(key).map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).unwrap_or_default()
                 };
-                let address = get("host_ip");
-                let published = get("published");
+                let (address, published) = (get("host_ip"), get("published"));
                 let host = if address.is_empty() { published } else { format!("{address}:{published}") };
-                (
-                    host,
-                    format!(
-                        "{}/{}",
-                        get("target"),
-                        Some(get("protocol")).filter(|p| !p.is_empty()).unwrap_or_else(|| "tcp".into())
-                    ),
-                )
+                let protocol = Some(get("protocol")).filter(|p| !p.is_empty()).unwrap_or_else(|| "tcp".into());
+                (host, format!("{}/{protocol}", get("target")))
             }
             other => {
                 let text = other.as_str().map_or_else(|| other.to_string(), str::to_owned);
@@ -221,11 +223,18 @@ fn ports(safety: &Safety, given: Option<&Value>) -> Result<(), Fault> {
                 }
             }
         };
+        // Compose asks the engine for every address where none is written.
+        let address = host.rsplit_once(':').map_or("", |(address, _)| address.trim_matches(['[', ']']));
+        if safety.publish == Publish::Loopback && !address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback()) {
+            return Err(Fault::refused(
+                "ports: the settings allow loopback addresses only (publish); write one, like \"127.0.0.1:8080:80\".",
+            ));
+        }
         // A range publishes one by one; only where it is published is decided.
         let container = if container.contains('-') { "1".to_owned() } else { container };
-        all.insert(container, Some(ports::Binding::Text(host)));
+        ports::publish(BTreeMap::from([(container, Some(ports::Binding::Text(host)))]), safety.publish)?;
     }
-    ports::publish(all, safety.publish).map(|_| ())
+    Ok(())
 }
 
 /// Keys of a build that stay within it.
@@ -263,7 +272,43 @@ fn build(safety: &Safety, given: Option<&Value>) -> Result<(), Fault> {
     if file.starts_with('/') || file.split('/').any(|part| part == "..") {
         return Err(Fault::refused("a Dockerfile must lie in the folder that is built from."));
     }
+    for key in ["cache_from", "cache_to"] {
+        if let Some(odd) = words(build.get(key)).iter().find(|cache| !is_remote_cache(cache)) {
+            return Err(Fault::refused(format!(
+                "{key}: {:?} is refused, for it may read and write this machine's disk; use an image, type=registry or \
+                 type=inline.",
+                odd.chars().take(60).collect::<String>()
+            )));
+        }
+    }
+    let context = build.get("context").and_then(Value::as_str).map(str::to_owned);
+    for path in context.into_iter().chain(additional(build)) {
+        let scheme = path.split_once("://").map(|(scheme, _)| scheme);
+        if scheme.is_some_and(|scheme| !["http", "https", "git", "ssh", "docker-image"].contains(&scheme)) {
+            return Err(Fault::refused(format!(
+                "the build context {:?} is refused: name a folder, a repository or an image.",
+                path.chars().take(60).collect::<String>()
+            )));
+        }
+    }
     Ok(())
+}
+
+/// An image, or a cache that lies in one.
+fn is_remote_cache(cache: &str) -> bool {
+    if !cache.contains(['=', ',', '"']) {
+        return true;
+    }
+    let mut kinds = cache.split(',').filter_map(|part| part.trim().strip_prefix("type="));
+    matches!((kinds.next(), kinds.next()), (Some("registry" | "inline"), None)) && !cache.contains('"')
+}
+
+/// Further contexts, by name or as `NAME=PLACE`.
+fn additional(build: &Map<String, Value>) -> Vec<String> {
+    match build.get("additional_contexts") {
+        Some(Value::Object(more)) => more.values().filter_map(Value::as_str).map(str::to_owned).collect(),
+        more => words(more).iter().map(|one| one.split_once('=').map_or(one.as_str(), |o| o.1).to_owned()).collect(),
+    }
 }
 
 fn build_paths(service: &Map<String, Value>) -> Vec<String> {
@@ -271,8 +316,7 @@ fn build_paths(service: &Map<String, Value>) -> Vec<String> {
         Some(Value::String(path)) => vec![path.clone()],
         Some(Value::Object(build)) => {
             let context = build.get("context").and_then(Value::as_str).unwrap_or(".");
-            let more = build.get("additional_contexts").and_then(Value::as_object).into_iter().flat_map(Map::values);
-            let more = more.filter_map(Value::as_str).map(str::to_owned);
+            let more = additional(build);
             // A repository or registry is no path of this machine.
             std::iter::once(context.to_owned()).chain(more).filter(|path| !path.contains("://")).collect()
         }
@@ -341,6 +385,14 @@ mod tests {
             "build: {context: ., ssh: [default]}",
             "build: {context: ., privileged: true}",
             "build: {context: ., dockerfile: ../../etc/passwd}",
+            "build: {context: ., cache_to: ['type=local,dest=/etc']}",
+            "build: {context: ., cache_from: ['\"type=local\",src=/etc']}",
+            "build: {context: ., cache_from: ['src=/etc, type=local']}",
+            "build: {context: ., additional_contexts: {a: 'oci-layout:///root/x'}}",
+            "build: {context: ., additional_contexts: ['a=oci-layout:///root/x']}",
+            "provider: {type: x}",
+            "post_start: [{command: x, privileged: true}]",
+            "pre_stop: [{command: x, user: root}]",
             "cgroup_parent: /x",
             "volumes: ['./x:/y']",
             "logging: {driver: syslog}",
@@ -354,5 +406,39 @@ mod tests {
         let fine = "image: x\ncap_add: [NET_BIND_SERVICE]\nnetwork_mode: service:db\nports: ['127.0.0.1:80:80', {target: 1, published: 2}]\nvolumes: ['/srv/x:/y:ro', 'data:/z']";
         assert_eq!(verdict(fine).unwrap().len(), 2);
         check(fine);
+        let cached = "build: {context: ., cache_from: [a/b:c, 'type=registry,ref=a/b'], cache_to: [type=inline], \
+            additional_contexts: {a: 'docker-image://b', c: ./d}}";
+        assert!(verdict(cached).is_ok());
+    }
+
+    #[test]
+    fn under_the_loopback_rule_each_port_has_a_loopback_address() {
+        let verdict = |ports: &str, publish| {
+            let ports: Value = serde_saphyr::from_str(ports).unwrap();
+            super::ports(&Safety { publish, ..Safety::default() }, Some(&ports))
+        };
+        for fine in [
+            "['127.0.0.1:80:80', '[::1]:80:80']",
+            "[{target: 1, published: 2, host_ip: 127.0.0.1}]",
+            "[]",
+            "['127.0.0.1::80/udp']",
+        ] {
+            assert!(verdict(fine, Publish::Loopback).is_ok(), "{fine}");
+        }
+        for refused in [
+            "['8081:80']",
+            "['80']",
+            "[80]",
+            "['0.0.0.0:8082:80', '127.0.0.1:8083:80']",
+            "['127.0.0.1:8083:80', '0.0.0.0:8082:80']",
+            "[{target: 80, published: 80}]",
+            "[{target: 80, published: 80, host_ip: '::'}]",
+            "['localhost:80:80']",
+        ] {
+            assert!(verdict(refused, Publish::Loopback).is_err(), "{refused}");
+        }
+        assert!(
+            verdict("['8081:80']", Publish::Any).is_ok() && verdict("['127.0.0.1:1:1']", Publish::Nothing).is_err()
+        );
     }
 }
