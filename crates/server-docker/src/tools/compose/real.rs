@@ -25,10 +25,9 @@ pub(super) fn names(model: &Value, kind: &str, project: &str) -> Vec<Real> {
             None => with_project(key, project).into_iter().for_each(push),
         }
     }
-    if kind == "networks" {
-        let mut default = with_project("default", project);
-        default.retain(|name| all.iter().all(|real| real.name != *name));
-        all.extend(default.into_iter().map(|name| Real { name, external: false }));
+    // Services that name no network are in this one.
+    if kind == "networks" && model.pointer("/networks/default").is_none() {
+        all.extend(with_project("default", project).into_iter().map(|name| Real { name, external: false }));
     }
     all
 }
