@@ -251,7 +251,7 @@ fn one(work: &Work, book: &Book) -> Result<Answer, Fault> {
             (0..total).step_by(usize::try_from(step).unwrap_or(1)).take(usize::try_from(SAMPLES).unwrap_or(5));
         let samples = samples.filter_map(|at| archive.entry(range.start + at).ok());
         let sample_entries: Vec<_> =
-            samples.map(|e| Sample { path: public_path(&archive, &e), title: crate::text::title(&e) }).collect();
+            samples.map(|e| Sample { path: public_path(&archive, &e), title: text::title(&e) }).collect();
         namespaces.push(Namespace {
             letter: char::from(letter).to_string(),
             total,
