@@ -124,7 +124,6 @@ impl Docker {
             rules: section.get("rules").and_then(|item| Rules::read(&item)).unwrap_or_default(),
             own_logins: false,
             guarded: Vec::new(),
-            guarded: Vec::new(),
             variables: Vec::new(),
         }
     }

@@ -111,14 +111,16 @@ fn guard<'a>(settings: &mut config::Settings, files: impl Iterator<Item = &'a Pa
 #[cfg(test)]
 mod tests {
     use super::*;
-    use config::{Audit, Docker};
+    use config::Audit;
 
     #[test]
     fn docker_servers_know_the_files_that_decide_what_this_process_does() {
         let plan = Plan::new(|| {
-            let mut settings = config::Settings::default();
-            settings.audit = Some(Audit::new("/srv/audit/log".into()));
-            settings.servers = vec![ServerSettings::new("docker", ServerKind::Docker(Box::new(Docker::default())))];
+            let settings = config::Settings {
+                audit: Some(Audit::new("/srv/audit/log".into())),
+                servers: vec![ServerSettings::new("docker", ServerKind::Docker(Box::default()))],
+                ..config::Settings::default()
+            };
             Read { settings: Ok(settings), files: [PathBuf::from("settings.jsonc")].into() }
         });
         let servers = plan.read().settings.unwrap().servers;
