@@ -32,7 +32,7 @@ pub fn clean(text: &str) -> Cow<'_, str> {
                 }
                 None => {}
             },
-            '\u{200c}' | '\u{200d}' if out.chars().next_back().is_some_and(is_joined) => out.push(c),
+            c if is_joiner(c) && out.chars().next_back().is_some_and(|before| joins(before, c)) => out.push(c),
             c if is_unseen(c) => {}
             c => out.push(c),
         }
@@ -64,10 +64,17 @@ fn skip_string(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
     }
 }
 
-/// What a joiner (U+200C, U+200D) means something after: letters and signs beyond ASCII. Of several joiners the first
-/// stays.
-fn is_joined(c: char) -> bool {
-    !c.is_ascii() && !c.is_whitespace() && !is_unseen(c)
+/// Written between letters or signs: the two joiners, and what says that a sign is meant as a picture (Unicode
+/// Technical Standard 51).
+const fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe0f}')
+}
+
+/// Whether a joiner means something behind a character: behind a letter or sign beyond ASCII, or behind what makes that
+/// a picture. So no row of them can grow.
+fn joins(before: char, joiner: char) -> bool {
+    let is_sign = !before.is_ascii() && !before.is_whitespace() && !is_unseen(before);
+    is_sign || before == '\u{fe0f}' && joiner == '\u{200d}'
 }
 
 /// Steers a terminal, or is there without being seen.
@@ -107,7 +114,7 @@ mod tests {
         #[test]
         fn what_is_clean_stays_as_it_is(text in "\\PC*|[\\x00-\\x7f\\x1b\\[\\]]{0,40}|[é\u{200c}\u{200d}\u{200b}<]{0,12}") {
             let once = clean(&text).into_owned();
-            let is_left = |c: char| !is_unseen(c) || matches!(c, '\u{200c}' | '\u{200d}');
+            let is_left = |c: char| !is_unseen(c) || is_joiner(c);
             prop_assert!(once.chars().all(is_left));
             prop_assert_eq!(clean(&once), once.as_str());
         }
