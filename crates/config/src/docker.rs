@@ -17,6 +17,9 @@ pub struct Docker {
     pub rules: Rules,
     /// The only caller is this machine's own user, whose logins to registries may be used. No file can say so.
     pub own_logins: bool,
+    /// Files and folders that decide what this process does, which are never mounted. No file can say so: whoever reads
+    /// settings fills it in.
+    pub guarded: Vec<PathBuf>,
     /// What only the variables of mcp-docker say, each with its value; see the command `docker`.
     pub variables: Vec<(String, String)>,
 }
@@ -104,6 +107,7 @@ impl Default for Docker {
             engine: Engine::default(),
             rules: Rules::default(),
             own_logins: false,
+            guarded: Vec::new(),
             variables: Vec::new(),
         }
     }
@@ -119,6 +123,7 @@ impl Docker {
             engine: section.get("engine").and_then(|item| Engine::read(&item)).unwrap_or_default(),
             rules: section.get("rules").and_then(|item| Rules::read(&item)).unwrap_or_default(),
             own_logins: false,
+            guarded: Vec::new(),
             variables: Vec::new(),
         }
     }

@@ -128,6 +128,9 @@ impl Fields {
                 self.add_engine(&docker.engine);
                 self.add_rules(&docker.rules);
                 self.add("own logins", word(docker.own_logins));
+                for path in &docker.guarded {
+                    self.add("guarded", &path.to_string_lossy());
+                }
                 for (name, value) in &docker.variables {
                     self.add("variable", name);
                     self.add("value", value);

@@ -64,7 +64,13 @@ pub(crate) fn plan(flags: &Flags) -> Result<Option<Plan>, String> {
     }
     let file = std::fs::read_to_string(".env").unwrap_or_default();
     let all = std::env::vars_os().filter_map(|(n, v)| Some((n.into_string().ok()?, v.into_string().ok()?)));
-    plan_with(flags, Variables::new(all, &file)).map(Some)
+    let mut plan = plan_with(flags, Variables::new(all, &file))?;
+    // A person's own project may have one that has nothing to do with us.
+    let is_ours = |line: &str| ["SAFETY_", "SECURITY_"].iter().any(|ours| line.trim_start().starts_with(ours));
+    if !plan.stdio || file.lines().any(is_ours) {
+        plan.guarded.push(".env".into());
+    }
+    Ok(Some(plan))
 }
 
 fn plan_with(flags: &Flags, variables: Variables) -> Result<Plan, String> {

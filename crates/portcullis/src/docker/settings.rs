@@ -35,12 +35,14 @@ pub(crate) fn server_settings(docker: &Docker) -> Result<Settings, String> {
     if let Some(odd) = rules.allow.iter().find(|name| !is_exception(name)) {
         return Err(format!(
             "{odd:?} is nothing that can be allowed by name; that is privileged, network:host, pid:host, ipc:host, uts:host, \
-             userns:host, cgroupns:host, cap:NAME, device:PATH, security-opt:TEXT, volume-driver:NAME or log-driver:NAME"
+             userns:host, cgroupns:host, cap:NAME, device:PATH, security-opt:TEXT, volume-driver:NAME, \
+             network-driver:NAME or log-driver:NAME"
         ));
     }
     safety.allow.clone_from(&rules.allow);
     safety.mount_allow.clone_from(&rules.mount_allow);
     safety.mount_block.clone_from(&rules.mount_block);
+    safety.guarded.clone_from(&docker.guarded);
     safety.protect_labels.clone_from(&rules.protect_labels);
     safety.protect_names.clone_from(&rules.protect_names);
     safety.publish = match rules.publish {
