@@ -61,8 +61,12 @@ async fn a_container_is_created_started_looked_at_stopped_and_removed() {
     assert_eq!(one["labels"]["kind"], "life");
 
     if !engine.not_on_podman("before 4.4 it tells nothing of processes here") {
-        let top = me.tool("docker_container_top", json!({"container_id": name})).await;
-        assert!(top["processes"].to_string().contains("sleep"), "{top}");
+        // What starts it is still there for a moment.
+        wait_for("its command among the processes", async || {
+            let top = me.tool("docker_container_top", json!({"container_id": name})).await;
+            top["processes"].to_string().contains("sleep")
+        })
+        .await;
     }
     let paused = me.tool("docker_pause_container", json!({"container_id": name})).await;
     assert_eq!(paused["status"], "paused");
