@@ -165,7 +165,7 @@ async def around(peer, z):
     check(all(row["path"].startswith("M/") for row in walk["results"]), walk)
     await peer.tool("zim_browse", zim_file_path=z, namespace="W", mode="list")
     about = await peer.tool("zim_metadata", zim_file_path=z)
-    check(about["index_capabilities"] == {"has_fulltext_index": True, "has_title_index": True}, about)
+    check(about["index_capabilities"] == {"has_fulltext_index": True, "has_title_index": True, "text_index": "xapian"}, about)
     listed = await peer.tool("zim_metadata", name_filter="two", limit=1)
     check(listed["total"] == 1, listed)
     out = await peer.tool("zim_links", zim_file_path=z, entry_path="index.html")
