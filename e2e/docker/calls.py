@@ -462,7 +462,11 @@ def main():
             alone = {"docker_healthcheck", "docker_output_rest", "docker_logout"}
             for tool in sorted(names - alone):
                 for walk in walks:
-                    worked, got = said(lambda: walk.way.call(tool, walk.worked[tool]))
+                    arguments = dict(walk.worked[tool])
+                    if tool == "docker_save_image":
+                        # The file is made before the engine is asked, and there is one already.
+                        arguments["path"] += ".away"
+                    worked, got = said(lambda: walk.way.call(tool, arguments))
                     assert not worked and "docker.sock" in got or "Compose" in got, (walk.way.name, tool, got)
             for walk in walks:
                 assert walk.way.call("docker_healthcheck", {})["healthy"] is False
