@@ -71,6 +71,15 @@ impl Position {
         let message = "This cursor belongs to other arguments, or the archive was replaced. Begin without a cursor.";
         Err(Fault::new("cursor_context_mismatch", message))
     }
+
+    /// Refuses a cursor of another list of the same: other links, another mode, other filters.
+    pub(crate) fn is_of(&self, kind: &str) -> Result<(), Fault> {
+        if self.k == kind {
+            return Ok(());
+        }
+        let message = "This cursor belongs to another mode, direction or filter. Begin without a cursor.";
+        Err(Fault::new("cursor_context_mismatch", message))
+    }
 }
 
 #[cfg(test)]
@@ -84,6 +93,7 @@ mod tests {
         assert_eq!(Position::decode(&text, "zim_browse").unwrap(), position);
         assert!(Position::decode(&text, "zim_get").is_err());
         assert!(position.belongs_to("C", "ab").is_ok() && position.belongs_to("C", "cd").is_err());
+        assert!(position.is_of("").is_ok() && position.is_of("walk").is_err());
         for bad in ["", "x", "e30=", &"A".repeat(5000)] {
             assert!(Position::decode(bad, "zim_get").is_err());
         }

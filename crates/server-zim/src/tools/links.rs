@@ -168,10 +168,7 @@ pub(crate) fn links(work: &Work, given: &Links) -> Result<Page, Fault> {
     if let Some(cursor) = &given.cursor {
         let position = Position::decode(cursor, TOOL)?;
         position.belongs_to(path, &book.identity())?;
-        if position.k != kind {
-            let message = format!("This cursor is one of {}, not of {kind}. Begin without a cursor.", position.k);
-            return Err(Fault::new("cursor_context_mismatch", message));
-        }
+        position.is_of(&kind)?;
         (from, rows) = (position.o, position.l.clamp(1, most));
     }
     let found = retrieve::find(work, &archive, path)?.ok_or_else(|| retrieve::not_found(work, &archive, path))?;

@@ -27,10 +27,7 @@ pub(super) fn cross_file(work: &Work, given: &Search, query: &str) -> Result<Pag
     if let Some(cursor) = &given.cursor {
         let position = Position::decode(cursor, TOOL)?;
         position.belongs_to(query, &identity)?;
-        if position.k != KIND {
-            let message = "This cursor belongs to another mode. Begin without a cursor.";
-            return Err(Fault::new("cursor_context_mismatch", message));
-        }
+        position.is_of(KIND)?;
         (from, per_file) = (position.o, position.l.clamp(1, 50));
     }
     // A page has as many rows as a search of one archive, and at least as many as one archive gives.

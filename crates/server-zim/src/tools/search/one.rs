@@ -28,10 +28,7 @@ pub(super) fn one(
     if let Some(cursor) = &given.cursor {
         let position = Position::decode(cursor, TOOL)?;
         position.belongs_to(query, &book.identity())?;
-        if position.k != kind {
-            let message = "This cursor belongs to other filters. Begin without a cursor.";
-            return Err(Fault::new("cursor_context_mismatch", message));
-        }
+        position.is_of(&kind)?;
         (from, rows) = (position.o, position.l.clamp(1, most));
     }
     let wanted = Wanted { query, offset: from, limit: rows, filter: filter.clone(), shape: shape(work, book) };

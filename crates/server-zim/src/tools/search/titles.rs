@@ -31,10 +31,7 @@ pub(super) fn titles(
     if let Some(cursor) = &given.cursor {
         let position = Position::decode(cursor, TOOL)?;
         position.belongs_to(query, &identity)?;
-        if position.k != KIND {
-            let message = "This cursor belongs to another mode. Begin without a cursor.";
-            return Err(Fault::new("cursor_context_mismatch", message));
-        }
+        position.is_of(KIND)?;
         (from, rows) = (position.o, position.l.clamp(1, 50));
     }
     let mut found = title::Found::default();
