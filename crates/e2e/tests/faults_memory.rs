@@ -30,10 +30,12 @@ async fn delete(client: &Client) {
 #[tokio::test]
 async fn a_flood_of_sessions_is_refused_beyond_the_limit_and_idle_ones_make_room_later() {
     let house = House::start(json!({"mcpServers": {"builtin": {"type": "fixture"}},
-        "state": {"max_sessions": 20, "session_idle": "3s"}}))
+        "state": {"max_sessions": 20, "session_idle": "6s"}}))
     .await;
     let client = house.client("builtin", None);
-    let opened = join_all((0..200).map(|_| initialize(&client))).await;
+    // The flood must be over before the first one is idle, on a busy machine too.
+    let begun = Instant::now();
+    let opened = join_all((0..60).map(|_| initialize(&client))).await;
     let taken: Vec<_> = opened.iter().filter(|o| o.status == 200).collect();
     assert_eq!(taken.len(), 20);
     assert!(taken.iter().all(|o| o.session.is_some()));
@@ -46,7 +48,6 @@ async fn a_flood_of_sessions_is_refused_beyond_the_limit_and_idle_ones_make_room
     // Those that are there and those without a session are served all the same.
     let mut busy = house.client("builtin", None);
     busy.session.clone_from(&taken[0].session);
-    let begun = Instant::now();
     wait_for("room", async || {
         busy.call("echo", json!({"message": "hi"})).await.result();
         client.modern_call("echo", json!({"message": "hi"}), json!({})).await.result();
@@ -54,7 +55,7 @@ async fn a_flood_of_sessions_is_refused_beyond_the_limit_and_idle_ones_make_room
     })
     .await;
     let took = begun.elapsed();
-    assert!(took > Duration::from_secs(1) && took < Duration::from_secs(8), "{took:?}");
+    assert!(took > Duration::from_secs(5) && took < Duration::from_secs(30), "{took:?}");
     // The one that was used is still there; the idle ones are not, and say so.
     busy.call("echo", json!({"message": "hi"})).await.result();
     wait_for("the end of the idle ones", async || house.gauge("portcullis_sessions").await <= 2).await;

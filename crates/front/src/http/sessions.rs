@@ -148,9 +148,12 @@ impl HttpSession {
     }
 }
 
+/// By the nonce in their sealed ids.
+type Table = HashMap<String, Arc<HttpSession>>;
+
 /// All sessions.
 pub(crate) struct Sessions {
-    table: Mutex<HashMap<String, Arc<HttpSession>>>,
+    table: Mutex<Table>,
     budget: Budget,
     idle: Duration,
     most: usize,
@@ -163,7 +166,7 @@ impl Sessions {
         sessions
     }
 
-    fn table(&self) -> MutexGuard<'_, HashMap<String, Arc<HttpSession>>> {
+    fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -204,29 +207,39 @@ impl Sessions {
             self.make_room(own)?;
             place()
         })?;
-        if self.table().len() >= self.most {
-            self.make_room(|_| true)?;
-        }
         let core =
             Session::new(nonce.into(), Arc::clone(principal), revision, capabilities, Front::Http, guarded.clone());
         let session = HttpSession::new(core, &self.budget, place);
-        self.table().insert(nonce.to_owned(), Arc::clone(&session));
+        let gone = {
+            let mut table = self.table();
+            // Two requests of one session of another process may come at once.
+            if let Some(known) = table.get(nonce) {
+                return Some(Arc::clone(known));
+            }
+            let gone = if table.len() >= self.most { Some(self.take_idle(&mut table, |_| true)?) } else { None };
+            table.insert(nonce.to_owned(), Arc::clone(&session));
+            gone
+        };
+        if let Some(gone) = gone {
+            gone.end();
+        }
         Some(session)
     }
 
     /// Of these, the one that was idle longest makes room, if it was idle for long.
     fn make_room(&self, of: impl Fn(&HttpSession) -> bool) -> Option<()> {
-        let gone = {
-            let mut table = self.table();
-            let idle = table.iter().filter(|(_, s)| of(s)).filter_map(|(n, s)| Some((s.idle_since()?, n.clone())));
-            let (since, oldest) = idle.min()?;
-            if since.elapsed() < Duration::from_secs(30).min(self.idle) {
-                return None;
-            }
-            table.remove(&oldest)?
-        };
+        let gone = self.take_idle(&mut self.table(), of)?;
         gone.end();
         Some(())
+    }
+
+    fn take_idle(&self, table: &mut Table, of: impl Fn(&HttpSession) -> bool) -> Option<Arc<HttpSession>> {
+        let idle = table.iter().filter(|(_, s)| of(s)).filter_map(|(n, s)| Some((s.idle_since()?, n.clone())));
+        let (since, oldest) = idle.min()?;
+        if since.elapsed() < Duration::from_secs(30).min(self.idle) {
+            return None;
+        }
+        table.remove(&oldest)
     }
 
     /// The session of a sealed id. `None` if it is unknown, expired, or somebody else's.
