@@ -8,20 +8,19 @@ use crate::fence;
 use crate::names;
 use crate::redact;
 use crate::settings::{Safety, Settings};
-use mcp::Call;
 use mcp::builtin::Fail;
+use mcp::{Call, Places};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// See the module.
 pub(crate) struct Dock {
     pub(crate) engine: Engine,
     pub(crate) settings: Arc<Settings>,
     pub(crate) tickets: Tickets,
-    places: Arc<Semaphore>,
+    places: Places,
     waiting: Arc<Mutex<HashMap<Arc<str>, usize>>>,
     logins: Mutex<HashMap<(Arc<str>, String), Login>>,
     kept: Mutex<Kept>,
@@ -72,7 +71,7 @@ impl Dock {
         let settings = Arc::new(settings);
         Self {
             engine: Engine::new(Arc::clone(&settings)),
-            places: Arc::new(Semaphore::new(settings.limits.concurrent.max(1))),
+            places: Places::new(settings.limits.concurrent),
             waiting: Arc::default(),
             tickets: Tickets::default(),
             logins: Mutex::default(),
@@ -94,25 +93,27 @@ impl Dock {
         self.settings.limits.tool_timeout.map(|limit| limit * times)
     }
 
-    /// A place among the calls at work; waits until there is one.
-    async fn place(&self) -> Result<OwnedSemaphorePermit, Fault> {
-        let place = Arc::clone(&self.places).acquire_owned();
-        place.await.map_err(|_| Fault::new("the server is stopping."))
-    }
-
-    /// Does it in a place, within the time that tools of this pace have.
-    pub(crate) async fn run<T>(&self, pace: Pace, act: impl Future<Output = Result<T, Fault>>) -> Result<T, Fail> {
-        self.within(self.limit(pace), act).await
+    /// Does it in a place, within the time that tools of this pace have. Whoever has the fewest places gets the next
+    /// one that is free, so that nobody's pulls and builds keep others waiting.
+    pub(crate) async fn run<T>(
+        &self,
+        call: &Call,
+        pace: Pace,
+        act: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fail> {
+        self.within(call, self.limit(pace), act).await
     }
 
     /// Does it in a place, within this time.
     pub(crate) async fn within<T>(
         &self,
+        call: &Call,
         limit: Option<Duration>,
         act: impl Future<Output = Result<T, Fault>>,
     ) -> Result<T, Fail> {
         let working = async {
-            let _place = self.place().await?;
+            let place = self.places.take(&call.caller().principal).await;
+            let _place = place.ok_or_else(|| Fault::new("the server is stopping."))?;
             act.await
         };
         Self::timed(limit, working).await
@@ -202,13 +203,14 @@ impl Dock {
         mine.map(|((_, registry), login)| (registry.clone(), login.clone())).collect()
     }
 
-    /// Keeps what did not fit into an answer, for who called. Gives the id to fetch it with.
-    pub(crate) fn keep(&self, call: &Call, text: String) -> Option<String> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).put(&call.caller().principal, text)
+    /// Keeps what did not fit into an answer, for who called, of which so many bytes were shown. Gives the id to fetch
+    /// it with.
+    pub(crate) fn keep(&self, call: &Call, text: String, shown: usize) -> Option<String> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).put(&call.caller().principal, text, shown)
     }
 
-    /// What was kept under this id.
-    pub(crate) fn kept(&self, call: &Call, id: &str) -> Option<Arc<str>> {
+    /// What was kept under this id, and how much of it was shown.
+    pub(crate) fn kept(&self, call: &Call, id: &str) -> Option<(Arc<str>, usize)> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(&call.caller().principal, id)
     }
 }
@@ -224,6 +226,7 @@ struct KeptText {
     id: String,
     owner: Arc<str>,
     text: Arc<str>,
+    shown: usize,
     since: Instant,
 }
 
@@ -231,7 +234,7 @@ const MOST_KEPT: usize = 32 << 20;
 const KEPT_FOR: Duration = Duration::from_secs(600);
 
 impl Kept {
-    fn put(&mut self, owner: &Arc<str>, text: String) -> Option<String> {
+    fn put(&mut self, owner: &Arc<str>, text: String, shown: usize) -> Option<String> {
         if text.len() > MOST_KEPT {
             return None;
         }
@@ -239,7 +242,8 @@ impl Kept {
         getrandom::fill(&mut bytes).ok()?;
         let id: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         self.bytes += text.len();
-        self.all.push(KeptText { id: id.clone(), owner: Arc::clone(owner), text: text.into(), since: Instant::now() });
+        let (owner, since) = (Arc::clone(owner), Instant::now());
+        self.all.push(KeptText { id: id.clone(), owner, text: text.into(), shown, since });
         self.all.retain(|kept| kept.since.elapsed() <= KEPT_FOR);
         self.bytes = self.all.iter().map(|kept| kept.text.len()).sum();
         while self.bytes > MOST_KEPT {
@@ -258,9 +262,9 @@ impl Kept {
         self.all.iter().position(|kept| kept.owner == *greediest)
     }
 
-    fn get(&self, owner: &Arc<str>, id: &str) -> Option<Arc<str>> {
+    fn get(&self, owner: &Arc<str>, id: &str) -> Option<(Arc<str>, usize)> {
         let found = self.all.iter().find(|kept| kept.id == id && kept.owner == *owner)?;
-        (found.since.elapsed() <= KEPT_FOR).then(|| Arc::clone(&found.text))
+        (found.since.elapsed() <= KEPT_FOR).then(|| (Arc::clone(&found.text), found.shown))
     }
 }
 
@@ -281,14 +285,14 @@ mod tests {
     fn what_is_kept_is_bounded_and_belongs_to_one() {
         let (me, you): (Arc<str>, Arc<str>) = ("me".into(), "you".into());
         let mut kept = Kept::default();
-        let first = kept.put(&me, "a".repeat(MOST_KEPT / 2)).unwrap();
-        assert!(kept.get(&me, &first).is_some() && kept.get(&you, &first).is_none());
-        let second = kept.put(&me, "b".repeat(MOST_KEPT / 2 + 1)).unwrap();
+        let first = kept.put(&me, "a".repeat(MOST_KEPT / 2), 7).unwrap();
+        assert!(kept.get(&me, &first).is_some_and(|(_, shown)| shown == 7) && kept.get(&you, &first).is_none());
+        let second = kept.put(&me, "b".repeat(MOST_KEPT / 2 + 1), 0).unwrap();
         assert!(kept.get(&me, &first).is_none() && kept.get(&me, &second).is_some());
-        assert!(kept.bytes <= MOST_KEPT && kept.put(&me, "c".repeat(MOST_KEPT + 1)).is_none());
-        let mine = kept.put(&you, "d".repeat(100)).unwrap();
+        assert!(kept.bytes <= MOST_KEPT && kept.put(&me, "c".repeat(MOST_KEPT + 1), 0).is_none());
+        let mine = kept.put(&you, "d".repeat(100), 0).unwrap();
         for _ in 0..4 {
-            kept.put(&me, "e".repeat(MOST_KEPT / 2)).unwrap();
+            kept.put(&me, "e".repeat(MOST_KEPT / 2), 0).unwrap();
         }
         assert!(kept.get(&you, &mine).is_some(), "who keeps much displaces their own");
         assert_eq!(head("aäb", 2), "a");

@@ -17,7 +17,7 @@ use crate::settings::Settings;
 use arc_swap::ArcSwapOption;
 use connect::Connection;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::{Method, RequestBuilder, Response};
+use reqwest::{Method, RequestBuilder, Response, Url};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -259,6 +259,25 @@ impl Engine {
             Ok(response.status() != http::StatusCode::NOT_MODIFIED)
         };
         tokio::time::timeout(limit, acting).await.map_err(|_| EngineError::Late(limit))?
+    }
+
+    /// The address of a path and query that another client of the engine asks for, version and all; `None` if it is
+    /// none.
+    pub(crate) async fn url_of(&self, target: &str) -> Result<Option<Url>, EngineError> {
+        let connection = self.connection().await?;
+        Ok(Url::parse(&connection.raw_url(target)).ok())
+    }
+
+    /// Passes on what another client of the engine asks for, and gives whatever the engine answers.
+    pub(crate) async fn relay(
+        &self,
+        method: Method,
+        url: Url,
+        headers: http::HeaderMap,
+        body: reqwest::Body,
+    ) -> Result<Response, EngineError> {
+        let connection = self.connection().await?;
+        Ok(connection.client.request(method, url).headers(headers).body(body).send().await?)
     }
 
     /// Objects as they come. Whoever reads them has a deadline: the first may be late.

@@ -21,6 +21,25 @@ impl Fault {
         Self::Said(sentence.into())
     }
 
+    /// The same with one more sentence.
+    pub(crate) fn and(self, more: &str) -> Self {
+        match self {
+            Self::Said(why) => Self::Said(format!("{why} {more}")),
+            Self::Refused(why) => Self::Refused(format!("{why} {more}")),
+            Self::Engine(error) => Self::Said(format!("{} {more}", sentence(&error))),
+            Self::Protocol(error) => Self::Protocol(error),
+        }
+    }
+
+    /// The same, and what it is about.
+    pub(crate) fn about(self, what: &str) -> Self {
+        match self {
+            Self::Said(why) => Self::Said(format!("{what}: {why}")),
+            Self::Refused(why) => Self::Refused(format!("{what}: {why}")),
+            other => other,
+        }
+    }
+
     /// The rules do not allow it, and the audit says so.
     pub(crate) fn refused(sentence: impl Into<String>) -> Self {
         Self::Refused(sentence.into())

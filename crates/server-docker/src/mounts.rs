@@ -15,8 +15,8 @@ mod guarded;
 
 use crate::endpoint::Host;
 use crate::fault::Fault;
-pub(crate) use danger::listed;
 use danger::{dangerous, touches};
+pub(crate) use danger::{hands_over, listed};
 use std::path::{Component, Path, PathBuf};
 
 /// Bytes of a path.

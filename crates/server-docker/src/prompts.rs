@@ -82,7 +82,7 @@ pub(crate) fn add(mut server: Builtin<Dock>, safety: &Safety) -> Builtin<Dock> {
             if listed.arguments.iter().any(|(name, _, required)| *required && text(name).is_none()) {
                 return Err(Fail::Tool("container_id is needed: name a container.".into()));
             }
-            let said = dock.run(Pace::Patient, render(&dock, &call, listed.name, container, other)).await?;
+            let said = dock.run(&call, Pace::Patient, render(&dock, &call, listed.name, container, other)).await?;
             Ok(Raw::of(&json!({
                 "description": listed.about,
                 "messages": [{ "role": "user", "content": { "type": "text", "text": said } }],

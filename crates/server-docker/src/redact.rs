@@ -12,6 +12,7 @@ const PLAIN: [&str; 4] = ["AuthorizationPlugins", "Private", "PrivatePort", "Aut
 /// Everything in what the engine says of a thing.
 pub(crate) fn attributes(name: &str, value: &mut Value) {
     match value {
+        Value::String(text) if name == "o" => *text = mount_options(text),
         Value::String(text) if !PLAIN.contains(&name) => *text = hide(name, text),
         Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
         Value::Array(items) if name == "Env" => {
@@ -30,6 +31,18 @@ pub(crate) fn attributes(name: &str, value: &mut Value) {
         }
         Value::Object(members) => members.iter_mut().for_each(|(name, value)| attributes(name, value)),
     }
+}
+
+/// Options of a mount, as a volume has them under `o`: `username=a,password=b`, and `user=a%b` of cifs.
+pub(crate) fn mount_options(text: &str) -> String {
+    let one = |option: &str| match option.split_once('=') {
+        Some((name @ ("user" | "username"), who)) => {
+            let (user, password) = who.split_once('%').unwrap_or((who, ""));
+            if password.is_empty() { variable(option) } else { format!("{name}={user}%{HIDDEN}") }
+        }
+        _ => variable(option),
+    };
+    text.split(',').map(one).collect::<Vec<_>>().join(",")
 }
 
 /// All texts in a value, and the names of its members.
@@ -65,11 +78,19 @@ mod tests {
             "Entrypoint": ["sh", "-c", "mysql --password hunter2 shop; curl -H 'Authorization: Bearer hunter2hunter2'"],
             "Labels": {"com.example.secret": "hunter2", "com.example.team": "web"},
             "Unknown": {"New": [1, true, null]}
-        }, "HostConfig": {"LogConfig": {"Config": {"splunk-token": "hunter2", "max-size": "10m"}}}});
+        }, "Options": {"type": "cifs", "device": "//host/share", "o": "addr=10.0.0.1,user=me%hunter2,pass=hunter2,password=hunter2,vers=3"}, "HostConfig": {"LogConfig": {"Config": {"splunk-token": "hunter2", "max-size": "10m"}}}});
         attributes("", &mut value);
         let text = value.to_string();
         assert!(!text.contains("hunter2"), "{text}");
-        for kept in ["PATH=/bin", "--name", "\"x\"", "web", "10m", "[1,true,null]"] {
+        for kept in [
+            "addr=10.0.0.1,user=me%<REDACTED>,pass=<REDACTED>,password=<REDACTED>,vers=3",
+            "PATH=/bin",
+            "--name",
+            "\"x\"",
+            "web",
+            "10m",
+            "[1,true,null]",
+        ] {
             assert!(text.contains(kept), "{kept} in {text}");
         }
     }

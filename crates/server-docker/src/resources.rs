@@ -92,7 +92,7 @@ pub(crate) async fn list(dock: &Dock) -> Vec<Raw> {
 pub(crate) async fn read(dock: Arc<Dock>, uri: String, call: Call) -> Result<Option<Raw>, Fail> {
     let Some((kind, container)) = parse(&uri).filter(|(kind, _)| kind.is_offered(&dock)) else { return Ok(None) };
     let text = dock
-        .run(Pace::Patient, async {
+        .run(&call, Pace::Patient, async {
             let result = match kind {
                 Kind::Logs => {
                     let text = tools::logs_of(&dock, container, LINES, &call).await;

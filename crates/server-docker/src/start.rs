@@ -43,8 +43,15 @@ pub(crate) async fn apart(dock: &Dock, mine: &[Mount], except: &str) -> Result<(
     if mine.is_empty() || dock.safety().unchecked {
         return Ok(());
     }
+    apart::check(mine, &others(dock, |one| text(one, "Id") == except).await?, |path| {
+        dock.safety().mounts(None).names(path)
+    })
+}
+
+/// What there is of the host in containers, but for these, and behind volumes.
+pub(crate) async fn others(dock: &Dock, except: impl Fn(&Value) -> bool) -> Result<Vec<Mount>, Fault> {
     let containers = dock.engine.json(Ask::get("/containers/json").flag("all", true)).await?;
-    let containers = containers.as_array().into_iter().flatten().filter(|one| text(one, "Id") != except);
+    let containers = containers.as_array().into_iter().flatten().filter(|one| !except(one));
     let binds = containers.flat_map(|one| items(one, "Mounts")).filter(|mount| text(mount, "Type") == "bind");
     let mut others: Vec<_> = binds
         .filter_map(|mount| {
@@ -59,7 +66,7 @@ pub(crate) async fn apart(dock: &Dock, mine: &[Mount], except: &str) -> Result<(
         let binds = text(options, "o").split(',').any(|flag| matches!(flag.trim(), "bind" | "rbind"));
         Some(Mount { source: lexical(text(options, "device").trim()).filter(|_| binds)?, writable: true })
     }));
-    apart::check(mine, &others, |path| dock.safety().mounts(None).names(path))
+    Ok(others)
 }
 
 /// Binds as a container is created with, as mounts.

@@ -23,7 +23,6 @@ mod linkgraph;
 mod links;
 mod meta;
 mod nearest;
-mod places;
 mod preset;
 mod prompts;
 mod query;

@@ -74,9 +74,10 @@ fn walk(schema: &'static Node, path: Vec<Step>, into: &mut Vec<Object>) {
         for (key, property) in entries(schema.get("properties").unwrap()) {
             walk(property, with(Step::Key(key.to_owned())), into);
         }
-        if let [Step::Key(_), Step::Name(name)] = path.as_slice() {
+        let is_server = definition("server").is_some_and(|server| std::ptr::eq(server, schema));
+        if let (true, [_, Step::Name(name)]) = (is_server, path.as_slice()) {
             let kind = KINDS.iter().find(|(_, _, other)| other == name).and_then(|(kind, ..)| definition(kind));
-            into.extend(kind.map(|schema| Object { path: path.clone(), schema }));
+            kind.into_iter().for_each(|kind| walk(kind, path.clone(), into));
         }
     }
     if let Some(items) = schema.get("items") {

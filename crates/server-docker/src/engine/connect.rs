@@ -58,6 +58,11 @@ impl Connection {
         Ok(())
     }
 
+    /// The address of a path that has its version already.
+    pub(crate) fn raw_url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}/v{}.{}{path}", self.base, self.api.0, self.api.1)
     }

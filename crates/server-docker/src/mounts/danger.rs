@@ -69,6 +69,11 @@ pub(super) fn dangerous(path: &Path, engine: Option<&Host>, root: Option<&Path>)
     socket(path, engine)
 }
 
+/// Whether nothing can be mounted from there unless it is allowed by name, whichever the engine is.
+pub(crate) fn hands_over(path: &Path) -> bool {
+    dangerous(path, None, None).is_some()
+}
+
 /// The part of that which is decided by the path alone, without looking at any file.
 pub(crate) fn listed(path: &Path) -> Option<String> {
     let opened = |refused: &Path| {

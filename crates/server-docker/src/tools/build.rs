@@ -113,7 +113,7 @@ impl Lines {
 }
 
 async fn run(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Built>, Fail> {
-    dock.run(Pace::Slow, async {
+    dock.run(&call, Pace::Slow, async {
         let buildkit = with_buildkit(&dock, &asked.builder).await?;
         let tag = asked.tag.as_deref().filter(|t| !t.trim().is_empty()).map(Image::parse).transpose()?;
         let (file, most) = (asked.dockerfile.clone(), dock.settings.limits.context_bytes);

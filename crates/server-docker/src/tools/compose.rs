@@ -3,21 +3,26 @@
 //! A compose file can say everything that `docker_create_container` refuses. So the file is first completed by
 //! Compose itself (`config`), what comes out is decided service by service with the same rules, and exactly that
 //! is what is then brought up: the file is not read a second time. Every tool but `config` does nothing with a file
-//! that is refused.
+//! that is refused. And Compose reaches the engine through us (`relay`), so that each container is decided once more
+//! when it is created, and when it is started as every other one.
 
+mod env_files;
 mod protected;
 mod real;
+mod relay;
 mod rules;
+mod starts;
 mod written;
 
 use super::{AGAIN, OPEN, Offer, PLAIN, files};
 use crate::confirm::{Consent, Doom};
-use crate::disk::{self, held};
+use crate::disk::{self, held, held::Held};
 use crate::dock::{Dock, Pace, head};
 use crate::fault::Fault;
 use crate::redact;
 use mcp::Call;
 use mcp::builtin::{Fail, Structured};
+use relay::Relay;
 pub use rules::check;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -105,7 +110,7 @@ const FILES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yaml", 
 const MOST: u64 = 8 << 20;
 
 /// Reads and completes it.
-async fn read(dock: &Dock, asked: &Project) -> Result<Ready, Fault> {
+async fn read(dock: &Arc<Dock>, asked: &Project) -> Result<Ready, Fault> {
     let compose = command().ok_or_else(|| Fault::new("there is no docker compose on this machine."))?;
     let given = files::allowed(dock, &asked.path).await?;
     let file = if given.is_dir() {
@@ -120,13 +125,23 @@ async fn read(dock: &Dock, asked: &Project) -> Result<Ready, Fault> {
     let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
     let project = project_name(asked.project.as_deref(), &folder)?;
     let written = reads(dock, &file).await?.unwrap_or_default();
-    for path in written::read_by_compose(&written)? {
-        reads(dock, &folder.join(path)).await?;
+    written::stands_alone(&written)?;
+    let named = env_files::named(&written)?;
+    let mut files = Vec::new();
+    for file in &named {
+        let text = match reads(dock, &folder.join(&file.path)).await? {
+            None if file.required => return Err(Fault::new(format!("env_file: there is no {:?}.", file.path))),
+            text => text.unwrap_or_default(),
+        };
+        files.push(held::text(&text)?);
     }
+    let paths: Vec<_> = files.iter().map(Held::path).collect();
+    let written = env_files::with_paths(&written, &named, &paths)?;
     let variables = reads(dock, &folder.join(".env")).await?.unwrap_or_default();
     // Compose reads what was looked at, and nothing that was put in its place.
     let (written, set) = (held::text(&written)?, held::text(&variables)?);
-    let mut command = start(dock, compose, &folder).await?;
+    let relay = Relay::open(dock).await?;
+    let mut command = start(dock, compose, &folder, &relay).await?;
     command.arg("-f").arg(written.path()).arg("--env-file").arg(set.path());
     command.arg("--project-directory").arg(&folder).args(["-p", &project, "config"]);
     let (text, _) = run(command, None).await?;
@@ -148,7 +163,7 @@ async fn read(dock: &Dock, asked: &Project) -> Result<Ready, Fault> {
 }
 
 /// The same, and decides it.
-async fn ready(dock: &Dock, asked: &Project) -> Result<Ready, Fault> {
+async fn ready(dock: &Arc<Dock>, asked: &Project) -> Result<Ready, Fault> {
     let ready = read(dock, asked).await?;
     rules::decide(dock, &ready.model, &ready.folder, &ready.project).await?;
     Ok(ready)
@@ -179,10 +194,9 @@ fn project_name(given: Option<&str>, folder: &Path) -> Result<String, Fault> {
 }
 
 /// A Compose process with nothing of our environment but what it needs, for the engine we use.
-async fn start(dock: &Dock, compose: &Compose, folder: &Path) -> Result<Command, Fault> {
-    // Makes the connection, so that it is known where the engine is.
+async fn start(dock: &Dock, compose: &Compose, folder: &Path, relay: &Relay) -> Result<Command, Fault> {
+    // Without an engine it says why, better than Compose does.
     dock.engine.api().await?;
-    let host = dock.engine.host().ok_or_else(|| Fault::new("the engine is away."))?;
     let mut command = Command::new(&compose.program);
     command
         .env_clear()
@@ -196,7 +210,7 @@ async fn start(dock: &Dock, compose: &Compose, folder: &Path) -> Result<Command,
             command.env(name, value);
         }
     }
-    command.env("DOCKER_HOST", host.to_string()).env("COMPOSE_ANSI", "never").env("NO_COLOR", "1");
+    command.env("DOCKER_HOST", relay.host()).env("COMPOSE_ANSI", "never").env("NO_COLOR", "1");
     if let Some(first) = compose.first {
         command.arg(first);
     }
@@ -239,8 +253,12 @@ async fn run(mut command: Command, input: Option<&str>) -> Result<(String, Strin
 
 impl Ready {
     /// Compose with exactly what was decided.
-    async fn call(&self, dock: &Dock, arguments: &[&str]) -> Result<(String, String), Fault> {
-        let mut command = start(dock, self.compose, &self.folder).await?;
+    async fn call(&self, dock: &Arc<Dock>, arguments: &[&str]) -> Result<(String, String), Fault> {
+        self.call_through(dock, &Relay::open(dock).await?, arguments).await
+    }
+
+    async fn call_through(&self, dock: &Dock, relay: &Relay, arguments: &[&str]) -> Result<(String, String), Fault> {
+        let mut command = start(dock, self.compose, &self.folder, relay).await?;
         // Its variables are in the text already.
         let none = held::text("")?;
         command.args(["-f", "-", "--env-file"]).arg(none.path()).arg("--project-directory").arg(&self.folder);
@@ -263,10 +281,14 @@ struct Config {
     refused: Option<String>,
 }
 
-async fn config(dock: Arc<Dock>, asked: Project, _call: Call) -> Result<Structured<Config>, Fail> {
-    dock.run(Pace::Patient, async {
+async fn config(dock: Arc<Dock>, asked: Project, call: Call) -> Result<Structured<Config>, Fail> {
+    dock.run(&call, Pace::Patient, async {
         let ready = read(&dock, &asked).await?;
-        let refused = match rules::decide(&dock, &ready.model, &ready.folder, &ready.project).await {
+        let decided = async {
+            rules::decide(&dock, &ready.model, &ready.folder, &ready.project).await?;
+            starts::check(&dock, &ready.model, &ready.project).await
+        };
+        let refused = match decided.await {
             Ok(()) => None,
             Err(Fault::Said(why) | Fault::Refused(why)) => Some(why),
             Err(other) => return Err(other),
@@ -296,18 +318,25 @@ fn done(dock: &Dock, ready: Ready, (out, err): (String, String)) -> Structured<D
     Structured(Done { project: ready.project, services: ready.services, output })
 }
 
-async fn up(dock: Arc<Dock>, asked: Project, _call: Call) -> Result<Structured<Done>, Fail> {
-    dock.run(Pace::Slow, async {
+async fn up(dock: Arc<Dock>, asked: Project, call: Call) -> Result<Structured<Done>, Fail> {
+    dock.run(&call, Pace::Slow, async {
         let ready = ready(&dock, &asked).await?;
-        protected::may_come_up(&dock, &ready.project, &ready.folder).await?;
-        let said = ready.call(&dock, &["up", "-d"]).await?;
-        Ok(done(&dock, ready, said))
+        let before = protected::may_come_up(&dock, &ready.project, &ready.folder).await?;
+        // Before anything that runs is stopped for it.
+        starts::check(&dock, &ready.model, &ready.project).await?;
+        let relay = Relay::open(&dock).await?;
+        let said = ready.call_through(&dock, &relay, &["up", "-d"]).await;
+        let (refused, made) = relay.seen();
+        match refused {
+            None => Ok(done(&dock, ready, said?)),
+            Some(why) => Err(why.and(&made.undo(&dock, &before).await)),
+        }
     })
     .await
 }
 
-async fn stop(dock: Arc<Dock>, asked: Project, _call: Call) -> Result<Structured<Done>, Fail> {
-    dock.run(Pace::Slow, async {
+async fn stop(dock: Arc<Dock>, asked: Project, call: Call) -> Result<Structured<Done>, Fail> {
+    dock.run(&call, Pace::Slow, async {
         let ready = ready(&dock, &asked).await?;
         let said = ready.call(&dock, &["stop"]).await?;
         Ok(done(&dock, ready, said))
@@ -330,7 +359,7 @@ struct Down {
 }
 
 async fn down(dock: Arc<Dock>, asked: Down, call: Call) -> Result<Structured<Done>, Fail> {
-    dock.run(Pace::Slow, async {
+    dock.run(&call, Pace::Slow, async {
         let project = Project { path: asked.path, project: asked.project };
         let ready = ready(&dock, &project).await?;
         let things = protected::would_go(&dock, &ready.model, &ready.project, asked.volumes).await?;
@@ -351,8 +380,8 @@ async fn down(dock: Arc<Dock>, asked: Down, call: Call) -> Result<Structured<Don
     .await
 }
 
-async fn ps(dock: Arc<Dock>, asked: Project, _call: Call) -> Result<Structured<Done>, Fail> {
-    dock.run(Pace::Patient, async {
+async fn ps(dock: Arc<Dock>, asked: Project, call: Call) -> Result<Structured<Done>, Fail> {
+    dock.run(&call, Pace::Patient, async {
         let ready = ready(&dock, &asked).await?;
         let said = ready.call(&dock, &["ps"]).await?;
         Ok(done(&dock, ready, said))
@@ -376,8 +405,8 @@ const fn hundred() -> u32 {
     100
 }
 
-async fn logs(dock: Arc<Dock>, asked: Logs, _call: Call) -> Result<Structured<Done>, Fail> {
-    dock.run(Pace::Patient, async {
+async fn logs(dock: Arc<Dock>, asked: Logs, call: Call) -> Result<Structured<Done>, Fail> {
+    dock.run(&call, Pace::Patient, async {
         let project = Project { path: asked.path, project: asked.project };
         let ready = ready(&dock, &project).await?;
         let said = ready.call(&dock, &["logs", "--no-color", &format!("--tail={}", asked.tail)]).await?;

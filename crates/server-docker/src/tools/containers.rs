@@ -50,7 +50,7 @@ pub(super) fn details(dock: &Dock, call: &Call, value: Value) -> Structured<Deta
             info.truncated = true;
             info.original_size = Some(before.len() as u64);
             info.truncated_size = Some(value.to_string().len() as u64);
-            info.output_id = dock.keep(call, before);
+            info.output_id = dock.keep(call, before, 0);
             info.message = Some(format!("{cut} long texts were cut; docker_output_rest gives all of it."));
         }
     }
@@ -74,7 +74,7 @@ fn shorten(value: &mut Value, most: usize, cut: &mut u64) {
 }
 
 async fn inspect(dock: Arc<Dock>, asked: OfContainer, call: Call) -> Result<Structured<Details>, Fail> {
-    dock.run(Pace::Quick, async { Ok(details(&dock, &call, dock.container(&asked.container_id).await?)) }).await
+    dock.run(&call, Pace::Quick, async { Ok(details(&dock, &call, dock.container(&asked.container_id).await?)) }).await
 }
 
 /// What was created.
@@ -100,8 +100,8 @@ pub(super) async fn make(dock: &Dock, given: Create) -> Result<Created, Fault> {
     Ok(Created { container_id: id, name, warnings: Some(warnings).filter(|w| !w.is_empty()) })
 }
 
-async fn create(dock: Arc<Dock>, asked: Create, _call: Call) -> Result<Structured<Created>, Fail> {
-    dock.run(Pace::Quick, async { make(&dock, asked).await.map(Structured) }).await
+async fn create(dock: Arc<Dock>, asked: Create, call: Call) -> Result<Structured<Created>, Fail> {
+    dock.run(&call, Pace::Quick, async { make(&dock, asked).await.map(Structured) }).await
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -128,7 +128,7 @@ struct Removed {
 }
 
 async fn remove(dock: Arc<Dock>, asked: Remove, call: Call) -> Result<Structured<Removed>, Fail> {
-    dock.run(Pace::Quick, async {
+    dock.run(&call, Pace::Quick, async {
         let name = names::container(&asked.container_id)?;
         let found = dock.container(name).await?;
         let own = text(&found, "Name").trim_start_matches('/');

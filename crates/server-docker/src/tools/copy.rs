@@ -73,8 +73,8 @@ fn absolute(given: &str) -> Result<&str, Fault> {
         .ok_or_else(|| Fault::new(format!("path: {given:?} is no absolute path in the container.")))
 }
 
-async fn from(dock: Arc<Dock>, asked: From, _call: Call) -> Result<Structured<Copied>, Fail> {
-    dock.run(Pace::Patient, async {
+async fn from(dock: Arc<Dock>, asked: From, call: Call) -> Result<Structured<Copied>, Fail> {
+    dock.run(&call, Pace::Patient, async {
         let name = names::container(&asked.container_id)?.to_owned();
         let ask = Ask::get(path(&["containers", &name, "archive"])).query("path", absolute(&asked.path)?);
         let archive = dock.engine.bytes(ask, MOST_ARCHIVE).await.map_err(|error| {
@@ -173,8 +173,8 @@ struct Written {
     bytes: usize,
 }
 
-async fn to(dock: Arc<Dock>, asked: To, _call: Call) -> Result<Structured<Written>, Fail> {
-    dock.run(Pace::Patient, async {
+async fn to(dock: Arc<Dock>, asked: To, call: Call) -> Result<Structured<Written>, Fail> {
+    dock.run(&call, Pace::Patient, async {
         let name = names::container(&asked.container_id)?;
         let bytes = match (asked.content, asked.content_base64) {
             (Some(text), None) => text.into_bytes(),
@@ -242,8 +242,8 @@ struct Committed {
     image: String,
 }
 
-async fn commit(dock: Arc<Dock>, asked: Commit, _call: Call) -> Result<Structured<Committed>, Fail> {
-    dock.run(Pace::Slow, async {
+async fn commit(dock: Arc<Dock>, asked: Commit, call: Call) -> Result<Structured<Committed>, Fail> {
+    dock.run(&call, Pace::Slow, async {
         let name = names::container(&asked.container_id)?;
         if !is_tag(&asked.tag) {
             return Err(Fault::new(format!("tag: {:?} is none.", asked.tag)));

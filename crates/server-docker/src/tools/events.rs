@@ -65,7 +65,7 @@ async fn run(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Eve
         }
     };
     let limit = dock.limit(Pace::Patient).map(|limit| limit + follow.unwrap_or_default());
-    dock.within(limit, async {
+    dock.within(&call, limit, async {
         let past = Scalar::Text(USUAL_PAST.into());
         let since = when::moment("since", asked.since.as_ref().unwrap_or(&past))?;
         let now = Scalar::Text("now".into());

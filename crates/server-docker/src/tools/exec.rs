@@ -91,10 +91,11 @@ impl Output {
         if text.len() > most || self.lost > 0 {
             info.truncated = true;
             info.original_size = Some(text.len() as u64 + self.lost);
-            info.truncated_size = Some(head(&text, most).len() as u64);
+            let shown = head(&text, most).len();
+            info.truncated_size = Some(shown as u64);
             let lost = if self.lost > 0 { format!(" {} bytes more were not kept.", self.lost) } else { String::new() };
             info.message = Some(format!("the output was cut; docker_output_rest gives what follows.{lost}"));
-            info.output_id = dock.keep(call, text);
+            info.output_id = dock.keep(call, text, shown);
         }
         (piece, info)
     }
@@ -106,7 +107,7 @@ async fn run(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Ran
         None => dock.limit(Pace::Patient),
     };
     let _waiting = dock.waiting(&call).map_err(Fail::from)?;
-    let (id, body) = dock.run(Pace::Quick, prepare(&dock, asked)).await?;
+    let (id, body) = dock.run(&call, Pace::Quick, prepare(&dock, asked)).await?;
     let ask = Ask::post(path(&["exec", &id, "start"])).json(&json!({ "Detach": false, "Tty": false }));
     let mut output = Output::new();
     let running = async {

@@ -70,7 +70,7 @@ fn without_links(path: &Path) -> PathBuf {
 }
 
 async fn save(dock: Arc<Dock>, asked: Save, call: Call) -> Result<Structured<Saved>, Fail> {
-    dock.run(Pace::Slow, async {
+    dock.run(&call, Pace::Slow, async {
         let image = Image::parse(&asked.image)?;
         let failed = |e: &io::Error| Fault::new(format!("{:?} cannot be written: {e}.", asked.path));
         // Before the engine is asked, which may take its time.
@@ -109,7 +109,7 @@ struct Loaded {
 }
 
 async fn load(dock: Arc<Dock>, asked: Load, call: Call) -> Result<Structured<Loaded>, Fail> {
-    dock.run(Pace::Slow, async {
+    dock.run(&call, Pace::Slow, async {
         let file = tokio::fs::File::from_std(on_disk(&dock, &asked.path, disk::file).await?);
         let ask = Ask::post("/images/load").flag("quiet", true).body("application/x-tar", reqwest::Body::from(file));
         let mut lines = dock.engine.lines(ask).await?;

@@ -34,8 +34,10 @@ struct OfImageName {
 }
 
 async fn inspect(dock: Arc<Dock>, asked: OfImageName, call: Call) -> Result<Structured<Details>, Fail> {
-    dock.run(Pace::Quick, async { Ok(details(&dock, &call, found(&dock, &Image::parse(&asked.image_name)?).await?)) })
-        .await
+    dock.run(&call, Pace::Quick, async {
+        Ok(details(&dock, &call, found(&dock, &Image::parse(&asked.image_name)?).await?))
+    })
+    .await
 }
 
 /// What the engine says of an image.
@@ -57,8 +59,8 @@ struct History {
     notice: &'static str,
 }
 
-async fn history(dock: Arc<Dock>, asked: OfImage, _call: Call) -> Result<Structured<History>, Fail> {
-    dock.run(Pace::Quick, async {
+async fn history(dock: Arc<Dock>, asked: OfImage, call: Call) -> Result<Structured<History>, Fail> {
+    dock.run(&call, Pace::Quick, async {
         let image = Image::parse(&asked.image)?;
         let answer = dock.shown(dock.engine.json(Ask::get(image_path(&image, "/history"))).await?);
         let Value::Array(all) = answer else { return Err(Fault::new("the engine's history cannot be read.")) };
@@ -91,8 +93,8 @@ struct Tagged {
     target: String,
 }
 
-async fn tag(dock: Arc<Dock>, asked: Tag, _call: Call) -> Result<Structured<Tagged>, Fail> {
-    dock.run(Pace::Quick, async {
+async fn tag(dock: Arc<Dock>, asked: Tag, call: Call) -> Result<Structured<Tagged>, Fail> {
+    dock.run(&call, Pace::Quick, async {
         let image = Image::parse(&asked.image)?;
         if !is_tag(&asked.tag) {
             return Err(Fault::new(format!("tag: {:?} is none; those have letters, digits, _, . and -.", asked.tag)));
@@ -135,7 +137,7 @@ pub(super) fn objects(value: Value) -> Vec<Map<String, Value>> {
 }
 
 async fn remove(dock: Arc<Dock>, asked: Remove, call: Call) -> Result<Structured<Removed>, Fail> {
-    dock.run(Pace::Patient, async {
+    dock.run(&call, Pace::Patient, async {
         let image = Image::parse(&asked.image)?;
         let found = found(&dock, &image).await?;
         let names = tags(&found);
@@ -196,8 +198,8 @@ struct Hit {
     official: bool,
 }
 
-async fn search(dock: Arc<Dock>, asked: Search, _call: Call) -> Result<Structured<Results>, Fail> {
-    dock.run(Pace::Patient, async {
+async fn search(dock: Arc<Dock>, asked: Search, call: Call) -> Result<Structured<Results>, Fail> {
+    dock.run(&call, Pace::Patient, async {
         let term = asked.term.trim();
         if term.is_empty() || term.len() > 255 {
             return Err(Fault::new("term: say what to look for, in 255 characters at most."));

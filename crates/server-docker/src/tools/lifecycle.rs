@@ -52,8 +52,8 @@ async fn tell(dock: &Dock, given: String, verb: &str) -> Result<Structured<State
     state(dock, given).await
 }
 
-async fn start(dock: Arc<Dock>, asked: OfContainer, _call: Call) -> Result<Structured<State>, Fail> {
-    dock.run(Pace::Quick, async {
+async fn start(dock: Arc<Dock>, asked: OfContainer, call: Call) -> Result<Structured<State>, Fail> {
+    dock.run(&call, Pace::Quick, async {
         begin(&dock, &asked.container_id).await?;
         state(&dock, asked.container_id).await
     })
@@ -69,8 +69,8 @@ pub(super) async fn begin(dock: &Dock, given: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-async fn pause(dock: Arc<Dock>, asked: OfContainer, _call: Call) -> Result<Structured<State>, Fail> {
-    dock.run(Pace::Quick, async {
+async fn pause(dock: Arc<Dock>, asked: OfContainer, call: Call) -> Result<Structured<State>, Fail> {
+    dock.run(&call, Pace::Quick, async {
         if is(&dock, &asked.container_id, "paused").await? {
             return state(&dock, asked.container_id).await;
         }
@@ -79,8 +79,8 @@ async fn pause(dock: Arc<Dock>, asked: OfContainer, _call: Call) -> Result<Struc
     .await
 }
 
-async fn unpause(dock: Arc<Dock>, asked: OfContainer, _call: Call) -> Result<Structured<State>, Fail> {
-    dock.run(Pace::Quick, async {
+async fn unpause(dock: Arc<Dock>, asked: OfContainer, call: Call) -> Result<Structured<State>, Fail> {
+    dock.run(&call, Pace::Quick, async {
         if is(&dock, &asked.container_id, "running").await? {
             return state(&dock, asked.container_id).await;
         }
@@ -111,13 +111,13 @@ const fn ten() -> u32 {
 /// The longest that a container may take to stop.
 const LONGEST_STOP: u32 = 600;
 
-async fn halt(dock: &Dock, asked: Stop, verb: &str) -> Result<Structured<State>, Fail> {
+async fn halt(dock: &Dock, call: &Call, asked: Stop, verb: &str) -> Result<Structured<State>, Fail> {
     if asked.timeout > LONGEST_STOP {
         return Err(Fail::Tool(format!("timeout is {LONGEST_STOP} s at most.")));
     }
     // The engine answers when it has stopped, so its time comes on top of ours.
     let limit = dock.limit(Pace::Quick).map(|limit| limit + Duration::from_secs(asked.timeout.into()));
-    dock.within(limit, async {
+    dock.within(call, limit, async {
         let found = dock.container(&asked.container_id).await?;
         if verb == "restart" {
             crate::start::check(dock, &found).await?;
@@ -130,12 +130,12 @@ async fn halt(dock: &Dock, asked: Stop, verb: &str) -> Result<Structured<State>,
     .await
 }
 
-async fn stop(dock: Arc<Dock>, asked: Stop, _call: Call) -> Result<Structured<State>, Fail> {
-    halt(&dock, asked, "stop").await
+async fn stop(dock: Arc<Dock>, asked: Stop, call: Call) -> Result<Structured<State>, Fail> {
+    halt(&dock, &call, asked, "stop").await
 }
 
-async fn restart(dock: Arc<Dock>, asked: Stop, _call: Call) -> Result<Structured<State>, Fail> {
-    halt(&dock, asked, "restart").await
+async fn restart(dock: Arc<Dock>, asked: Stop, call: Call) -> Result<Structured<State>, Fail> {
+    halt(&dock, &call, asked, "restart").await
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -152,8 +152,8 @@ fn sigkill() -> String {
     "SIGKILL".into()
 }
 
-async fn kill(dock: Arc<Dock>, asked: Kill, _call: Call) -> Result<Structured<State>, Fail> {
-    dock.run(Pace::Quick, async {
+async fn kill(dock: Arc<Dock>, asked: Kill, call: Call) -> Result<Structured<State>, Fail> {
+    dock.run(&call, Pace::Quick, async {
         let name = names::container(&asked.container_id)?;
         let signal = asked.signal.trim();
         if signal.is_empty() || !signal.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-')) {
@@ -179,8 +179,8 @@ struct Renamed {
     name: String,
 }
 
-async fn rename(dock: Arc<Dock>, asked: Rename, _call: Call) -> Result<Structured<Renamed>, Fail> {
-    dock.run(Pace::Quick, async {
+async fn rename(dock: Arc<Dock>, asked: Rename, call: Call) -> Result<Structured<Renamed>, Fail> {
+    dock.run(&call, Pace::Quick, async {
         let new = names::container(&asked.new_name)?;
         let found = dock.container(&asked.container_id).await?;
         let old = text(&found, "Name").trim_start_matches('/');
@@ -222,8 +222,8 @@ struct Updated {
     warnings: Vec<String>,
 }
 
-async fn update(dock: Arc<Dock>, asked: Update, _call: Call) -> Result<Structured<Updated>, Fail> {
-    dock.run(Pace::Quick, async {
+async fn update(dock: Arc<Dock>, asked: Update, call: Call) -> Result<Structured<Updated>, Fail> {
+    dock.run(&call, Pace::Quick, async {
         let name = names::container(&asked.container_id)?;
         let mut body = Map::new();
         let memory = |name: &str, given: &Option<Scalar>| given.as_ref().map(|m| units::bytes(name, m)).transpose();

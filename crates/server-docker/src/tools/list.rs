@@ -124,8 +124,8 @@ struct Volume {
     scope: String,
 }
 
-async fn containers(dock: Arc<Dock>, asked: Asked, _call: Call) -> Result<Structured<Containers>, Fail> {
-    dock.run(Pace::Quick, async {
+async fn containers(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Containers>, Fail> {
+    dock.run(&call, Pace::Quick, async {
         let filters = Filters::read(asked.filters)?;
         // A filter by state shows what it names, running or not.
         let all = asked.all || filters.0.contains_key("status");
@@ -164,8 +164,8 @@ fn port(value: &Value) -> String {
     }
 }
 
-async fn images(dock: Arc<Dock>, asked: Asked, _call: Call) -> Result<Structured<Images>, Fail> {
-    dock.run(Pace::Quick, async {
+async fn images(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Images>, Fail> {
+    dock.run(&call, Pace::Quick, async {
         let filters = Filters::read(asked.filters)?;
         let ask = Ask::get("/images/json").flag("all", asked.all).maybe("filters", filters.query());
         let (found, truncation_info) = page(&dock, dock.engine.json(ask).await?, asked.offset, asked.limit)?;
@@ -193,8 +193,8 @@ pub(super) fn tags(value: &Value) -> Vec<String> {
     all.filter(|tag| !tag.starts_with("<none>")).map(|tag| familiar(tag).to_owned()).collect()
 }
 
-async fn networks(dock: Arc<Dock>, asked: AskedPlain, _call: Call) -> Result<Structured<Networks>, Fail> {
-    dock.run(Pace::Quick, async {
+async fn networks(dock: Arc<Dock>, asked: AskedPlain, call: Call) -> Result<Structured<Networks>, Fail> {
+    dock.run(&call, Pace::Quick, async {
         let ask = Ask::get("/networks").maybe("filters", Filters::read(asked.filters)?.query());
         let (found, truncation_info) = page(&dock, dock.engine.json(ask).await?, asked.offset, asked.limit)?;
         let one = |value: &Value| Network {
@@ -211,8 +211,8 @@ async fn networks(dock: Arc<Dock>, asked: AskedPlain, _call: Call) -> Result<Str
     .await
 }
 
-async fn volumes(dock: Arc<Dock>, asked: AskedPlain, _call: Call) -> Result<Structured<Volumes>, Fail> {
-    dock.run(Pace::Quick, async {
+async fn volumes(dock: Arc<Dock>, asked: AskedPlain, call: Call) -> Result<Structured<Volumes>, Fail> {
+    dock.run(&call, Pace::Quick, async {
         let ask = Ask::get("/volumes").maybe("filters", Filters::read(asked.filters)?.query());
         let answer = dock.engine.json(ask).await?;
         let found = answer.get("Volumes").cloned().unwrap_or_default();

@@ -163,7 +163,7 @@ async fn run(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Log
         }
     };
     let limit = dock.limit(Pace::Patient).map(|limit| limit + follow.unwrap_or_default());
-    dock.within(limit, async {
+    dock.within(&call, limit, async {
         let name = names::container(&asked.container_id)?.to_owned();
         let (tail, shown) = wanted(&dock, asked.tail.as_ref())?;
         let since = asked.since.as_ref().map(|since| when::moment("since", since)).transpose()?;
@@ -256,9 +256,9 @@ pub(crate) async fn text_of(dock: &Dock, name: &str, tail: usize, call: &Call) -
 struct AskedRest {
     /// From the truncation_info of the answer that was cut
     output_id: String,
-    /// Bytes to pass over
-    #[serde(default)]
-    offset: usize,
+    /// Bytes to pass over. Without it, it begins where the answer that was cut ended, or, of an inspection, at the
+    /// beginning
+    offset: Option<usize>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -271,8 +271,8 @@ struct Rest {
 
 async fn rest(dock: Arc<Dock>, asked: AskedRest, call: Call) -> Result<Structured<Rest>, Fail> {
     let gone = || Fail::Tool("this output is no longer there: it is kept for ten minutes. Call the tool again.".into());
-    let text = dock.kept(&call, asked.output_id.trim()).ok_or_else(gone)?;
-    let mut from = asked.offset.min(text.len());
+    let (text, shown) = dock.kept(&call, asked.output_id.trim()).ok_or_else(gone)?;
+    let mut from = asked.offset.unwrap_or(shown).min(text.len());
     while !text.is_char_boundary(from) {
         from -= 1;
     }

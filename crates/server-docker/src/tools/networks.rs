@@ -41,7 +41,7 @@ async fn found(dock: &Dock, given: &str) -> Result<Value, Fault> {
 }
 
 async fn inspect(dock: Arc<Dock>, asked: OfNetwork, call: Call) -> Result<Structured<Details>, Fail> {
-    dock.run(Pace::Quick, async { Ok(details(&dock, &call, found(&dock, &asked.network_id).await?)) }).await
+    dock.run(&call, Pace::Quick, async { Ok(details(&dock, &call, found(&dock, &asked.network_id).await?)) }).await
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -80,8 +80,8 @@ struct Created {
     warnings: Option<Vec<String>>,
 }
 
-async fn create(dock: Arc<Dock>, asked: Create, _call: Call) -> Result<Structured<Created>, Fail> {
-    dock.run(Pace::Quick, async {
+async fn create(dock: Arc<Dock>, asked: Create, call: Call) -> Result<Structured<Created>, Fail> {
+    dock.run(&call, Pace::Quick, async {
         let name = names::network(&asked.name)?;
         let options: BTreeMap<String, Scalar> = maybe(asked.options, "options")?;
         let options: BTreeMap<_, _> = options.into_iter().map(|(k, v)| (k, v.to_string())).collect();
@@ -145,8 +145,8 @@ fn is_in(network: &Value, container: &Value) -> bool {
     all.is_some_and(|all| all.iter().any(|(key, one)| key == name || text(one, "NetworkID") == id))
 }
 
-async fn connect(dock: Arc<Dock>, asked: Connect, _call: Call) -> Result<Structured<Joined>, Fail> {
-    dock.run(Pace::Quick, async {
+async fn connect(dock: Arc<Dock>, asked: Connect, call: Call) -> Result<Structured<Joined>, Fail> {
+    dock.run(&call, Pace::Quick, async {
         let (network, container) = (found(&dock, &asked.network_id).await?, dock.container(&asked.container_id).await?);
         let address = |name: &str, given: &Option<String>, is_one: fn(&str) -> bool| match given {
             Some(text) if !is_one(text) => Err(Fault::new(format!("{name}: {text:?} is no such address."))),
@@ -192,8 +192,8 @@ struct Disconnect {
     force: bool,
 }
 
-async fn disconnect(dock: Arc<Dock>, asked: Disconnect, _call: Call) -> Result<Structured<Joined>, Fail> {
-    dock.run(Pace::Quick, async {
+async fn disconnect(dock: Arc<Dock>, asked: Disconnect, call: Call) -> Result<Structured<Joined>, Fail> {
+    dock.run(&call, Pace::Quick, async {
         let network = found(&dock, &asked.network_id).await?;
         // With force a container may be gone already.
         let (id, is_in) = match dock.container(&asked.container_id).await {
@@ -228,7 +228,7 @@ struct Removed {
 }
 
 async fn remove(dock: Arc<Dock>, asked: Remove, call: Call) -> Result<Structured<Removed>, Fail> {
-    dock.run(Pace::Quick, async {
+    dock.run(&call, Pace::Quick, async {
         let found = found(&dock, &asked.network_id).await?;
         let name = text(&found, "Name");
         protect::check(dock.safety(), "network", [name], found.get("Labels"))?;

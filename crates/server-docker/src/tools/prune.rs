@@ -128,7 +128,7 @@ impl Simple<'_> {
 }
 
 async fn prune_volumes(dock: Arc<Dock>, asked: AskedReach, call: Call) -> Result<Structured<Pruned>, Fail> {
-    dock.run(Pace::Patient, async {
+    dock.run(&call, Pace::Patient, async {
         let which = Which::read(asked.filters, &["until", "label", "label!", "dangling"])?;
         let reach = match (asked.force_all, asked.all) {
             (true, _) => Reach::All,
@@ -155,7 +155,7 @@ struct Asked {
 }
 
 async fn prune_containers(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Pruned>, Fail> {
-    dock.run(Pace::Patient, async {
+    dock.run(&call, Pace::Patient, async {
         let which = Which::read(asked.filters, &USUAL)?;
         let mut kept = Vec::new();
         let doomed = doomed::containers(&dock, &which, &mut kept).await?;
@@ -166,7 +166,7 @@ async fn prune_containers(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<S
 }
 
 async fn prune_networks(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Pruned>, Fail> {
-    dock.run(Pace::Patient, async {
+    dock.run(&call, Pace::Patient, async {
         let which = Which::read(asked.filters, &USUAL)?;
         let mut kept = Vec::new();
         let doomed = doomed::networks(&dock, &which, &mut kept).await?;

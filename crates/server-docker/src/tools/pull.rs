@@ -43,7 +43,7 @@ struct Pulled {
 }
 
 async fn pull(dock: Arc<Dock>, asked: Pull, call: Call) -> Result<Structured<Pulled>, Fail> {
-    dock.run(Pace::Slow, async {
+    dock.run(&call, Pace::Slow, async {
         let image = Image::parse(&asked.image)?.with_tag(asked.tag.as_deref())?;
         if asked.all_tags && (image.tag().is_some() || image.digest().is_some()) {
             return Err(Fault::new("all_tags: the image has a tag or digest already; give its name alone."));
@@ -141,7 +141,7 @@ struct Pushed {
 }
 
 async fn push(dock: Arc<Dock>, asked: Push, call: Call) -> Result<Structured<Pushed>, Fail> {
-    dock.run(Pace::Slow, async {
+    dock.run(&call, Pace::Slow, async {
         let image = Image::parse(&asked.image)?.with_tag(asked.tag.as_deref())?;
         if image.digest().is_some() {
             return Err(Fault::new("image: a digest cannot be pushed; name a tag."));

@@ -73,7 +73,7 @@ fn address(registry: &str) -> &str {
 }
 
 async fn login(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<LoggedIn>, Fail> {
-    dock.run(Pace::Patient, async {
+    dock.run(&call, Pace::Patient, async {
         let registry = registry(asked.registry)?;
         let username = asked.username.trim().to_owned();
         if username.is_empty() || asked.password.is_empty() {

@@ -65,17 +65,11 @@ async fn run(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Ran
             // What could not be started is of no use to anybody.
             let gone = Ask::delete(path(&["containers", &id])).flag("force", true);
             let kept = dock.engine.act(gone).await.is_err();
-            let rest = if kept { " It was created and is still there." } else { " It was not kept." };
-            return Err(match fault {
-                Fault::Said(why) => Fault::Said(format!("{why}{rest}")),
-                Fault::Refused(why) => Fault::Refused(format!("{why}{rest}")),
-                Fault::Engine(error) => Fault::Said(format!("{}{rest}", crate::fault::sentence(&error))),
-                Fault::Protocol(error) => Fault::Protocol(error),
-            });
+            return Err(fault.and(if kept { "It was created and is still there." } else { "It was not kept." }));
         }
         Ok(created)
     };
-    let created = dock.run(Pace::Patient, starting).await?;
+    let created = dock.run(&call, Pace::Patient, starting).await?;
     let id = created.container_id.clone();
     let mut done = Ran {
         container_id: id.clone(),
@@ -97,7 +91,7 @@ async fn run(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Ran
             let mut frames = dock.engine.frames(ask, terminal).await?;
             output.fill(&mut frames).await
         };
-        dock.run(Pace::Patient, reading).await?;
+        dock.run(&call, Pace::Patient, reading).await?;
         let (text, info) = output.shown(&dock, &call, &format!("output of container {}", &id.get(..12).unwrap_or(&id)));
         done.output = Some(text);
         done.truncation_info = Some(info);

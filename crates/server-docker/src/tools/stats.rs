@@ -110,7 +110,7 @@ pub(crate) async fn snapshot(dock: &Dock, given: &str) -> Result<(Value, Summary
 async fn run(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Stats>, Fail> {
     if !asked.stream {
         return dock
-            .run(Pace::Quick, async {
+            .run(&call, Pace::Quick, async {
                 let (stats, summary) = snapshot(&dock, &asked.container_id).await?;
                 Ok(answer(asked.container_id, stats, summary, 1))
             })
@@ -119,7 +119,7 @@ async fn run(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Sta
     let seconds = units::duration("seconds", &asked.seconds.unwrap_or(Scalar::Int(5))).map_err(Fail::from)?;
     let patience = seconds.min(dock.settings.limits.follow);
     let limit = dock.limit(Pace::Quick).map(|limit| limit + patience);
-    dock.within(limit, async {
+    dock.within(&call, limit, async {
         let name = names::container(&asked.container_id)?;
         let ask = Ask::get(path(&["containers", name, "stats"])).flag("stream", true);
         let mut lines = dock.engine.lines(ask).await?;
@@ -163,8 +163,8 @@ struct Processes {
     notice: &'static str,
 }
 
-async fn top(dock: Arc<Dock>, asked: OfContainer, _call: Call) -> Result<Structured<Processes>, Fail> {
-    dock.run(Pace::Quick, async {
+async fn top(dock: Arc<Dock>, asked: OfContainer, call: Call) -> Result<Structured<Processes>, Fail> {
+    dock.run(&call, Pace::Quick, async {
         let name = names::container(&asked.container_id)?;
         let answer = dock.engine.json(Ask::get(path(&["containers", name, "top"]))).await?;
         if answer.is_null() {
@@ -209,8 +209,8 @@ struct Changed {
     kind: &'static str,
 }
 
-async fn diff(dock: Arc<Dock>, asked: OfContainer, _call: Call) -> Result<Structured<Changes>, Fail> {
-    dock.run(Pace::Patient, async {
+async fn diff(dock: Arc<Dock>, asked: OfContainer, call: Call) -> Result<Structured<Changes>, Fail> {
+    dock.run(&call, Pace::Patient, async {
         let name = names::container(&asked.container_id)?;
         let answer = dock.engine.json(Ask::get(path(&["containers", name, "changes"]))).await?;
         let answer = dock.shown(answer);

@@ -34,8 +34,8 @@ struct Version {
     platform: Map<String, Value>,
 }
 
-async fn version(dock: Arc<Dock>, _: Nothing, _call: Call) -> Result<Structured<Version>, Fail> {
-    dock.run(Pace::Quick, async {
+async fn version(dock: Arc<Dock>, _: Nothing, call: Call) -> Result<Structured<Version>, Fail> {
+    dock.run(&call, Pace::Quick, async {
         let raw = dock.shown(dock.engine.json(Ask::get("/version")).await?);
         let platform = json!({
             "name": raw.pointer("/Platform/Name").cloned().unwrap_or_default(),
@@ -59,8 +59,8 @@ struct Info {
     info: Map<String, Value>,
 }
 
-async fn info(dock: Arc<Dock>, _: Nothing, _call: Call) -> Result<Structured<Info>, Fail> {
-    dock.run(Pace::Quick, async {
+async fn info(dock: Arc<Dock>, _: Nothing, call: Call) -> Result<Structured<Info>, Fail> {
+    dock.run(&call, Pace::Quick, async {
         Ok(Structured(Info { info: object(dock.shown(dock.engine.json(Ask::get("/info")).await?)) }))
     })
     .await
@@ -107,8 +107,8 @@ fn part(raw: &Value, key: &str, size: impl Fn(&Value) -> i64, active: impl Fn(&V
     }
 }
 
-async fn df(dock: Arc<Dock>, _: Nothing, _call: Call) -> Result<Structured<Usage>, Fail> {
-    dock.run(Pace::Patient, async {
+async fn df(dock: Arc<Dock>, _: Nothing, call: Call) -> Result<Structured<Usage>, Fail> {
+    dock.run(&call, Pace::Patient, async {
         let raw = dock.engine.json(Ask::get("/system/df")).await?;
         let flag = |value: &Value, key: &str| value.get(key).and_then(Value::as_bool).unwrap_or_default();
         let usage = Df {
@@ -130,8 +130,8 @@ struct Health {
     details: Option<Map<String, Value>>,
 }
 
-async fn health(dock: Arc<Dock>, _: Nothing, _call: Call) -> Result<Structured<Health>, Fail> {
-    let asking = dock.run(Pace::Quick, async { Ok(dock.engine.json(Ask::get("/info")).await?) }).await;
+async fn health(dock: Arc<Dock>, _: Nothing, call: Call) -> Result<Structured<Health>, Fail> {
+    let asking = dock.run(&call, Pace::Quick, async { Ok(dock.engine.json(Ask::get("/info")).await?) }).await;
     let answer = match asking {
         Ok(info) => {
             let mut details = Map::new();

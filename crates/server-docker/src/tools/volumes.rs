@@ -40,7 +40,7 @@ async fn found(dock: &Dock, given: &str) -> Result<Value, Fault> {
 }
 
 async fn inspect(dock: Arc<Dock>, asked: OfVolume, call: Call) -> Result<Structured<Details>, Fail> {
-    dock.run(Pace::Quick, async { Ok(details(&dock, &call, found(&dock, &asked.volume_name).await?)) }).await
+    dock.run(&call, Pace::Quick, async { Ok(details(&dock, &call, found(&dock, &asked.volume_name).await?)) }).await
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -68,8 +68,8 @@ struct Created {
     mountpoint: String,
 }
 
-async fn create(dock: Arc<Dock>, asked: Create, _call: Call) -> Result<Structured<Created>, Fail> {
-    dock.run(Pace::Quick, async {
+async fn create(dock: Arc<Dock>, asked: Create, call: Call) -> Result<Structured<Created>, Fail> {
+    dock.run(&call, Pace::Quick, async {
         let name = asked.name.as_deref().filter(|name| !name.is_empty()).map(names::volume).transpose()?;
         let options = driver_options(&dock, &asked.driver, maybe(asked.driver_opts, "driver_opts")?).await?;
         if let Some(device) = bind_device(&options) {
@@ -108,7 +108,7 @@ struct Removed {
 }
 
 async fn remove(dock: Arc<Dock>, asked: Remove, call: Call) -> Result<Structured<Removed>, Fail> {
-    dock.run(Pace::Quick, async {
+    dock.run(&call, Pace::Quick, async {
         let name = names::volume(&asked.volume_name)?;
         let found = found(&dock, name).await?;
         protect::check(dock.safety(), "volume", [name], found.get("Labels"))?;

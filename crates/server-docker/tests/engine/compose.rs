@@ -206,3 +206,129 @@ async fn files_that_compose_would_read_are_decided_first() {
     let large = me.fault("docker_compose_config", json!({"path": path})).await;
     assert!(large.contains("larger"), "{large}");
 }
+
+/// What there is of a project on the engine, whatever its state.
+fn of_project(engine: &crate::support::Engine, name: &str) -> [String; 2] {
+    let label = format!("label=com.docker.compose.project={name}");
+    [engine.docker(&["ps", "-aq", "--filter", &label]), engine.docker(&["network", "ls", "-q", "--filter", &label])]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_became_a_link_before_its_service_starts_is_not_mounted() {
+    let engine = engine!();
+    let me = caller(engine, |_| {});
+    if engine.not_on_podman("its health checks are timers of systemd") || !there_is_one(&me).await {
+        return;
+    }
+    let text = "services:\n  first:\n    image: busybox:latest\n    command: sleep 1000\n    stop_grace_period: 0s\n    \
+        volumes: ['./marks:/marks:ro']\n    healthcheck: {test: ['CMD', 'test', '-e', '/marks/go'], interval: 1s, retries: 100}\n  \
+        second:\n    image: busybox:latest\n    command: sleep 1000\n    stop_grace_period: 0s\n    volumes: ['./data:/data']\n    \
+        depends_on: {first: {condition: service_healthy}}\n";
+    let (folder, path) = project(text);
+    for name in ["marks", "data"] {
+        std::fs::create_dir(folder.path().join(name)).unwrap();
+    }
+    let name = unique("exchanged").to_lowercase();
+    let exchange = async {
+        // The first one runs, so everything was decided; the second one waits for it.
+        let listed = json!({"filters": {"label": format!("com.docker.compose.project={name}")}});
+        crate::support::wait_for("the first service", async || {
+            caller(engine, |_| {}).tool("docker_list_containers", listed.clone()).await["count"] != 0
+        })
+        .await;
+        std::fs::remove_dir(folder.path().join("data")).unwrap();
+        std::os::unix::fs::symlink("/etc", folder.path().join("data")).unwrap();
+        std::fs::write(folder.path().join("marks/go"), "").unwrap();
+    };
+    let arguments = json!({"path": path, "project": name});
+    let (refused, ()) = futures_util::future::join(me.fault("docker_compose_up", arguments.clone()), exchange).await;
+    assert!(
+        refused.contains("\"second\"") && refused.contains("/etc") && refused.contains("removed again"),
+        "{refused}"
+    );
+    assert_eq!(of_project(engine, &name), ["", ""]);
+    std::fs::remove_file(folder.path().join("data")).unwrap();
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    me.tool("docker_compose_up", arguments.clone()).await;
+    assert_eq!(of_project(engine, &name)[0].lines().count(), 2);
+    me.tool("docker_compose_down", arguments).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_container_can_write_is_not_mounted_by_a_service_either() {
+    let engine = engine!();
+    let me = caller(engine, |_| {});
+    if !there_is_one(&me).await {
+        return;
+    }
+    let service = |name: &str, mount: &str| {
+        format!(
+            "  {name}:\n    image: busybox:latest\n    command: sleep 1000\n    network_mode: none\n    stop_grace_period: 0s\n    volumes: ['{mount}']\n"
+        )
+    };
+    let text = |services: &[String]| format!("version: '3'\nservices:\n{}", services.concat());
+    let (folder, path) = project(&text(&[service("web", "./:/app"), service("db", "./data:/data")]));
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    let name = unique("beside").to_lowercase();
+    let arguments = json!({"path": path, "project": name});
+    let refused = me.fault("docker_compose_up", arguments.clone()).await;
+    assert!(refused.contains("beside") && refused.contains("mount_allow"), "{refused}");
+    let config = me.tool("docker_compose_config", arguments.clone()).await;
+    assert!(config["refused"].as_str().unwrap().contains("beside"), "{config}");
+    let file = folder.path().join("docker-compose.yml");
+    let write = |services: &[String]| std::fs::write(&file, text(services)).unwrap();
+    write(&[service("web", "./:/app:ro"), service("db", "./data:/data")]);
+    me.tool("docker_compose_up", arguments.clone()).await;
+    assert_eq!(of_project(engine, &name)[0].lines().count(), 2);
+    me.tool("docker_compose_down", arguments.clone()).await;
+    let other = unique("writer");
+    me.run(&other, "sleep 1000", json!({"volumes": {path.as_str().unwrap(): "/x"}, "stop_timeout": 0})).await;
+    write(&[service("db", "./data:/data")]);
+    let refused = me.fault("docker_compose_up", arguments.clone()).await;
+    assert!(refused.contains("beside"), "{refused}");
+    let named = caller(engine, |s| s.safety.mount_allow = vec![folder.path().into(), folder.path().join("data")]);
+    named.tool("docker_compose_up", arguments.clone()).await;
+    me.tool("docker_compose_down", arguments).await;
+    me.remove(&other).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_does_not_join_a_container_that_is_privileged() {
+    let engine = engine!();
+    let me = caller(engine, |_| {});
+    if !there_is_one(&me).await {
+        return;
+    }
+    let powerful = unique("powerful");
+    engine.docker(&["create", "--privileged", "--name", &powerful, "busybox:latest", "sleep", "1000"]);
+    let (_folder, path) = project(&format!(
+        "version: '2.4'\nservices:\n  a:\n    image: busybox:latest\n    pid: 'container:{powerful}'\n    network_mode: none\n"
+    ));
+    let refused = me.fault("docker_compose_up", json!({"path": path, "project": "joining"})).await;
+    assert!(refused.contains("privileged"), "{refused}");
+    assert_eq!(of_project(engine, "joining"), ["", ""]);
+    engine.docker(&["rm", &powerful]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn variables_of_files_come_to_a_service_and_only_of_files_that_may_be_read() {
+    let engine = engine!();
+    let me = caller(engine, |_| {});
+    if !there_is_one(&me).await {
+        return;
+    }
+    let text = "version: '3'\nx-more: &more\n  env_file: b.env\nservices:\n  web:\n    image: busybox:latest\n    env_file: [a.env]\n  \
+        other:\n    <<: *more\n    image: busybox:latest\n";
+    let (folder, path) = project(text);
+    std::fs::write(folder.path().join("a.env"), "FROM_A=one\n").unwrap();
+    let missing = me.fault("docker_compose_config", json!({"path": path})).await;
+    assert!(missing.contains("b.env"), "{missing}");
+    std::fs::write(folder.path().join("b.env"), "FROM_B=two\n").unwrap();
+    let config = me.tool("docker_compose_config", json!({"path": path})).await;
+    let config = config["config"].as_str().unwrap();
+    assert!(config.contains("FROM_A: one") && config.contains("FROM_B: two") && !config.contains("/proc/"), "{config}");
+    std::fs::remove_file(folder.path().join("b.env")).unwrap();
+    std::os::unix::fs::symlink("/etc/shadow", folder.path().join("b.env")).unwrap();
+    let refused = me.fault("docker_compose_config", json!({"path": path})).await;
+    assert!(refused.contains("/etc"), "{refused}");
+}

@@ -9,6 +9,7 @@ use crate::names;
 use crate::protect;
 use crate::tools::{items, text};
 use serde_json::Value;
+use std::collections::HashSet;
 use std::path::Path;
 
 fn of_project(project: &str) -> Option<String> {
@@ -32,9 +33,12 @@ fn names_of(container: &Value) -> Vec<&str> {
 }
 
 /// Refuses to bring up a project over what is protected or of another folder: what differs from the file is made
-/// anew, and what was in it is gone.
-pub(super) async fn may_come_up(dock: &Dock, project: &str, folder: &Path) -> Result<(), Fault> {
+/// anew, and what was in it is gone. Gives the services that have a container.
+pub(super) async fn may_come_up(dock: &Dock, project: &str, folder: &Path) -> Result<HashSet<String>, Fault> {
+    let mut services = HashSet::new();
     for container in containers(dock, project).await? {
+        let service = container.pointer("/Labels/com.docker.compose.service").and_then(Value::as_str);
+        services.extend(service.map(str::to_owned));
         let names = names_of(&container);
         stays(dock, "brought up", &names, &container)?;
         let label = container.pointer("/Labels/com.docker.compose.project.working_dir").and_then(Value::as_str);
@@ -55,7 +59,7 @@ pub(super) async fn may_come_up(dock: &Dock, project: &str, folder: &Path) -> Re
     for network in networks(dock, project).await? {
         stays(dock, "brought up", &[text(&network, "Name")], &network)?;
     }
-    Ok(())
+    Ok(services)
 }
 
 /// What goes with a project, each thing for people. Refuses if something of it is protected.

@@ -81,6 +81,16 @@ const KNOWN: [&str; 61] = [
 ];
 const KNOWN_TOO: [&str; 8] = ["tty", "ulimits", "user", "userns_mode", "uts", "volumes", "working_dir", "isolation"];
 
+/// The namespaces of a service, by their names in the file and in the settings.
+pub(super) const NAMESPACES: [(&str, &str); 6] = [
+    ("pid", "pid"),
+    ("ipc", "ipc"),
+    ("uts", "uts"),
+    ("userns_mode", "userns"),
+    ("cgroup", "cgroupns"),
+    ("network_mode", "network"),
+];
+
 /// Refuses what opens the host.
 pub(super) async fn decide(dock: &Dock, model: &Value, folder: &Path, project: &str) -> Result<(), Fault> {
     let safety = dock.safety();
@@ -118,13 +128,9 @@ pub(super) async fn decide(dock: &Dock, model: &Value, folder: &Path, project: &
     Ok(())
 }
 
-fn of(name: &str, fault: Fault) -> Fault {
+pub(super) fn of(name: &str, fault: Fault) -> Fault {
     let named: String = name.chars().take(100).collect();
-    match fault {
-        Fault::Said(why) => Fault::Said(format!("{named:?} in the compose file: {why}")),
-        Fault::Refused(why) => Fault::Refused(format!("{named:?} in the compose file: {why}")),
-        other => other,
-    }
+    fault.about(&format!("{named:?} in the compose file"))
 }
 
 fn words(value: Option<&Value>) -> Vec<String> {
@@ -155,15 +161,7 @@ fn plain(safety: &Safety, service: &Map<String, Value>) -> Result<Vec<(String, S
     let devices = service.get("devices").and_then(Value::as_array).into_iter().flatten();
     let devices = devices.map(|d| d.as_str().map_or_else(|| text(d, "source").to_owned(), str::to_owned)).collect();
     isolation::devices(safety, devices)?;
-    let spaces = [
-        ("pid", "pid"),
-        ("ipc", "ipc"),
-        ("uts", "uts"),
-        ("userns_mode", "userns"),
-        ("cgroup", "cgroupns"),
-        ("network_mode", "network"),
-    ];
-    for (key, kind) in spaces {
+    for (key, kind) in NAMESPACES {
         let mode = service.get(key).and_then(Value::as_str).unwrap_or_default();
         // Another service's namespace is another container's.
         if !mode.is_empty() && !mode.starts_with("service:") {

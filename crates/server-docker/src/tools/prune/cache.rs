@@ -46,7 +46,7 @@ pub(super) async fn end(dock: &Dock, all: bool, filters: &Filters) -> Result<(Ve
 }
 
 pub(super) async fn prune(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Pruned>, Fail> {
-    dock.run(Pace::Patient, async {
+    dock.run(&call, Pace::Patient, async {
         let filters = Filters::read(asked.filters)?;
         let doomed = doomed(&dock).await?;
         let told = asked.consent.given(&dock, &call, doom("docker_prune_build_cache", "remove up to", &doomed)).await?;

@@ -32,7 +32,7 @@ async fn layers(dock: &Dock) -> Result<u64, Fault> {
 }
 
 pub(super) async fn prune(dock: Arc<Dock>, asked: AskedReach, call: Call) -> Result<Structured<Pruned>, Fail> {
-    dock.run(Pace::Patient, async {
+    dock.run(&call, Pace::Patient, async {
         let which = Which::read(asked.filters, &["until", "label", "label!", "dangling"])?;
         let reach = match (asked.force_all, asked.all || which.dangling == Some(false)) {
             (true, _) => Reach::All,

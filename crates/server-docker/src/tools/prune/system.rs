@@ -43,7 +43,7 @@ pub(super) struct Pruned {
 }
 
 pub(super) async fn prune(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Pruned>, Fail> {
-    dock.run(Pace::Patient, async {
+    dock.run(&call, Pace::Patient, async {
         let which = Which::read(asked.filters, &USUAL)?;
         let mut kept = Vec::new();
         let containers = doomed::containers(&dock, &which, &mut kept).await?;

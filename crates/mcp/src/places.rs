@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 /// As many calls are at work at once as there are places.
 #[derive(Clone)]
-pub(crate) struct Places(Arc<Mutex<State>>);
+pub struct Places(Arc<Mutex<State>>);
 
 struct State {
     free: usize,
@@ -18,20 +18,21 @@ struct State {
 }
 
 /// A place that is taken; dropping it gives it back.
-pub(crate) struct Place {
+pub struct Place {
     places: Places,
     who: Arc<str>,
 }
 
 impl Places {
-    pub(crate) fn new(count: usize) -> Self {
+    /// At least one. Of four or more, one principal may hold all but one.
+    pub fn new(count: usize) -> Self {
         let count = count.max(1);
         let most = if count >= 4 { count - 1 } else { count };
         Self(Arc::new(Mutex::new(State { free: count, most, held: HashMap::new(), waiting: VecDeque::new() })))
     }
 
     /// Waits for a place. Who stops waiting takes none.
-    pub(crate) async fn take(&self, who: &Arc<str>) -> Option<Place> {
+    pub async fn take(&self, who: &Arc<str>) -> Option<Place> {
         let waiting = {
             let (sender, receiver) = oneshot::channel();
             self.lock().waiting.push_back((Arc::clone(who), sender));
