@@ -18,6 +18,7 @@ fn moon() -> Writer {
         .metadata("Title", "Sky")
         .page("s/Moon", "Moon", "<h1>Moon</h1><p>It is far.</p>")
         .item((b'C', "m.png"), "", "image/png", [1, 2, 3])
+        .item((b'C', "data"), "", "application/ld+json", "{}")
         .item((b'C', "big.png"), "", "image/png", vec![0; 300 << 10])
         .item((b'C', "big.txt"), "", "text/plain", "é".repeat(200 << 10))
         .main_page("s/Moon")
@@ -49,6 +50,8 @@ async fn archives_and_entries_are_resources() {
     let page = read(&server, "zim://sky/entry/s%2FMoon").await;
     assert_eq!((&page["mimeType"], &page["text"]), (&json!("text/html"), &json!("<h1>Moon</h1><p>It is far.</p>")));
     assert_eq!(read(&server, "zim://sky.zim/entry/m.png").await["blob"], "AQID");
+    // What zim_get reads as text is text here as well.
+    assert_eq!(read(&server, "zim://sky.zim/entry/data").await["text"], "{}");
     let big = read(&server, "zim://sky/entry/big.txt").await;
     assert!(big["text"].as_str().unwrap().ends_with("bytes. Use zim_get for the rest.]"));
     for (uri, code) in [
