@@ -10,6 +10,7 @@ use crate::book::{Book, Opener};
 use crate::fault::Fault;
 use crate::kept;
 use crate::nearest::nearest;
+use crate::query::Misspellings;
 use crate::scan::{self, Found, Scanned};
 use crate::settings::Settings;
 use crate::side::background::Background;
@@ -29,6 +30,8 @@ pub(crate) struct Library {
     pub(crate) opener: Arc<Opener>,
     pub(crate) articles: Articles,
     pub(crate) background: Arc<Background>,
+    /// Words that are mended in questions.
+    pub(crate) misspellings: Misspellings,
     /// Where articles are kept over a restart, if they are.
     kept: Option<PathBuf>,
     /// How often an article was kept or found when they were last written.
@@ -76,6 +79,7 @@ impl Library {
         let opener = Arc::new(Opener::new(&settings));
         let articles = Articles::new(&settings);
         let background = Arc::new(Background::new(opener.side.clone(), settings.builds_indexes));
+        let misspellings = Misspellings::of(&settings.rewrite);
         let keeps = settings.keeps_answers && settings.answers.enabled && !settings.paths.is_empty();
         let kept = settings.cache_folder.as_ref().filter(|_| keeps).map(|cache| kept::file(cache, &settings.paths));
         let (shelf, scanned) = (ArcSwapOption::empty(), Mutex::new(None));
@@ -84,6 +88,7 @@ impl Library {
             opener,
             articles,
             background,
+            misspellings,
             kept,
             saved: Mutex::default(),
             is_unkept: AtomicBool::new(false),

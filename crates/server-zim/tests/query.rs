@@ -109,6 +109,19 @@ async fn what_is_no_question_or_several_is_told_so() {
 }
 
 #[tokio::test]
+async fn lists_of_misspellings_are_read_once_when_the_server_begins() {
+    let folder = folder(&[("cities.zim", cities().build())]);
+    let list = folder.path().join("misspellings");
+    std::fs::write(&list, "Brlin=Berlin\n").unwrap();
+    let mut settings = quick(&folder);
+    settings.rewrite.misspellings = Some(list.clone());
+    let server = server(settings);
+    assert!(query(&server, "tell me about Brlin").await.contains("Berlin is a"));
+    std::fs::remove_file(list).unwrap();
+    assert!(query(&server, "tell me about Brlin").await.contains("Berlin is a"));
+}
+
+#[tokio::test]
 async fn text_of_archives_stands_in_a_fence_that_it_cannot_leave() {
     let folder = folder(&[("cities.zim", cities().build())]);
     let server = server(quick(&folder));

@@ -8,7 +8,7 @@ mod topics;
 
 use super::frame::Framed;
 use super::guard;
-use super::mend::{self, Misspellings};
+use super::mend;
 use super::question::{self, Meaning};
 use super::topic;
 use crate::book::Book;
@@ -162,9 +162,8 @@ fn offset(given: &Query, asked: &str) -> Result<i64, Fault> {
 
 /// Mends the words of a topic. Paths and quoted text stay as they are.
 fn correct(work: &Work, given: &Query, meaning: &mut Meaning) {
-    let misspellings = Misspellings::of(&work.holdings.settings.rewrite);
     let Some(topic) = meaning.about.get("topic").cloned() else { return };
-    if let Some(mended) = misspellings.mend(&topic, |word| is_title(work, given, word)) {
+    if let Some(mended) = work.holdings.misspellings.mend(&topic, |word| is_title(work, given, word)) {
         meaning.about.insert("topic", mended);
     }
 }
