@@ -79,6 +79,12 @@ async fn every_kind_of_question_has_an_answer() {
         assert!(text.contains("\n\n> ~"), "{question}: {text}");
     }
     let health = common::tool(&server, "zim_health", json!({})).await;
+    let counted = health["health"]["simple_tools_telemetry"].as_object().unwrap();
+    let grammar = include_str!("../src/query/intents.txt").lines();
+    for intent in grammar.filter(|line| line.starts_with(|c: char| c.is_alphabetic())) {
+        let name = intent.split_whitespace().next().unwrap();
+        assert!(counted.contains_key(&format!("intent.{name}")), "{name} was never asked");
+    }
     assert_eq!(health["health"]["simple_tools_telemetry"]["intent.toc"], 1);
     assert_eq!(health["health"]["simple_tools_telemetry"]["disambiguation_returned"], 1);
 }

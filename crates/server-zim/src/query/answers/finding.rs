@@ -1,6 +1,6 @@
 //! Pages by their text and by their titles.
 
-use super::{Answer, Asking, ROWS};
+use super::{Answer, Asking};
 use crate::book::Book;
 use crate::fault::Fault;
 use crate::search::fulltext::Row;
@@ -14,7 +14,7 @@ impl Asking<'_> {
             query: query.clone(),
             mode: Mode::Title,
             zim_file_path: Some(book.name.clone()),
-            limit: Some(self.given.limit.unwrap_or(ROWS).clamp(1, 50)),
+            limit: self.limit(50),
             offset: Some(self.offset),
             ..Search::default()
         };
@@ -32,6 +32,17 @@ impl Asking<'_> {
         Ok(Answer::foreign(format!("# Title lookup for \"{query}\"\n\n{lines}")))
     }
 
+    pub(super) fn suggestions(&self, book: &Book) -> Result<Answer, Fault> {
+        let given = Search {
+            query: self.get("topic").unwrap_or_default().to_owned(),
+            mode: Mode::Suggest,
+            zim_file_path: Some(book.name.clone()),
+            limit: self.limit(50),
+            ..Search::default()
+        };
+        Ok(Answer::json(&search::search(self.work, &given)?))
+    }
+
     pub(super) fn search(&self) -> Result<Answer, Fault> {
         match self.book()? {
             Some(book) => self.search_in(book, self.get("topic").unwrap_or_default()),
@@ -44,7 +55,7 @@ impl Asking<'_> {
         let given = Search {
             query: query.to_owned(),
             zim_file_path: Some(book.name.clone()),
-            limit: self.limit(),
+            limit: self.limit(1000),
             offset: Some(self.offset),
             ..Search::default()
         };
@@ -60,7 +71,7 @@ impl Asking<'_> {
             zim_file_path: Some(book.name.clone()),
             namespace: self.get("namespace").map(str::to_owned),
             content_type: self.get("type").map(str::to_owned),
-            limit: self.limit(),
+            limit: self.limit(100),
             offset: Some(self.offset),
             ..Search::default()
         };
