@@ -334,6 +334,22 @@ async fn metadata_and_health_tell_what_an_archive_is() {
 }
 
 #[tokio::test]
+async fn outlines_of_pages_with_very_many_headings_are_cut_and_say_so() {
+    let body: String = (0..3000).map(|n| format!("<h{}>Heading number {n}</h{0}><p>Text.</p>", 2 + n % 3)).collect();
+    let folder = folder(&[("r.zim", Writer::new().page("Long", "Long", &body).build())]);
+    let mut settings = quick(&folder);
+    settings.content.max_chars = 6000;
+    let server = server(settings);
+    for view in ["toc", "structure"] {
+        let got = tool(&server, "zim_get", json!({"entry_path": "Long", "view": view})).await;
+        let chars = got["_meta"]["chars"].as_u64().unwrap();
+        assert!(got["_meta"]["truncated"] == true && (1000..12_000).contains(&chars), "{view}: {chars}");
+    }
+    let toc = tool(&server, "zim_get", json!({"entry_path": "Long", "view": "toc"})).await;
+    assert_eq!((&toc["heading_count"], &toc["toc"][0]["text"]), (&json!(3000), &json!("Heading number 0")));
+}
+
+#[tokio::test]
 async fn text_is_searched_in_the_archives_own_index() {
     let server = server(Settings::demo());
     let found = tool(&server, "zim_search", json!({"query": "gates and policies"})).await;
