@@ -128,6 +128,20 @@ async fn lists_of_misspellings_are_read_once_when_the_server_begins() {
 }
 
 #[tokio::test]
+async fn an_archive_without_an_index_says_how_to_get_one_whether_something_is_found_or_not() {
+    let folder = folder(&[("cities.zim", cities().build())]);
+    let server = server(quick(&folder));
+    for question in ["search for Berlin", "search for zzqqxx"] {
+        let text = query(&server, question).await;
+        assert!(text.contains("no index of its text") && text.contains("portcullis zim build-index"), "{text}");
+    }
+    let second = told(&server, json!({"query": "search for Mercury", "limit": 1, "offset": 1})).await;
+    assert!(second.contains("## 2. Mercury"), "{second}");
+    let all = told(&server, json!({"query": "suggestions for ber", "limit": 1000})).await;
+    assert!(all.contains("\"text\": \"Berlin\""), "{all}");
+}
+
+#[tokio::test]
 async fn text_of_archives_stands_in_a_fence_that_it_cannot_leave() {
     let folder = folder(&[("cities.zim", cities().build())]);
     let server = server(quick(&folder));

@@ -5,9 +5,11 @@
 mod common;
 
 use common::{folder, quick, tool};
+use mcp::Server;
 use serde_json::{Value, json};
 use server_zim::server;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use zim::writer::Writer;
 
 const WHOLE: &[u8] = include_bytes!("../../glass/tests/data/whole.glass");
@@ -84,6 +86,55 @@ async fn pages_of_a_joint_search_have_no_row_twice_and_no_archive_too_often() {
         let of = |name: &str| seen.keys().filter(|(file, _)| file == name).count();
         assert_eq!((of("half-1.zim"), of("half-2.zim"), of("whole.zim")), (per_file, per_file, per_file));
     }
+}
+
+/// All rows of a search, page by page: archive and path.
+async fn page_by_page(server: &Arc<dyn Server>, mut arguments: Value) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    loop {
+        let page = tool(server, "zim_search", arguments.clone()).await;
+        let rows = page["results"].as_array().unwrap();
+        let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
+        all.extend(rows.iter().map(|row| (text(row, "zim_file"), text(row, "path"))));
+        assert_eq!(page["done"], page["next_cursor"].is_null(), "{page}");
+        let Some(cursor) = page["next_cursor"].as_str() else { return all };
+        assert!(!rows.is_empty(), "{page}");
+        arguments["cursor"] = cursor.into();
+    }
+}
+
+/// Pages whose titles begin alike and are of different lengths.
+fn titled(count: usize) -> Vec<u8> {
+    let page = |writer: Writer, n: usize| {
+        let title = format!("Page {n:03} {}", "x".repeat(n * 37 % 50));
+        writer.page(&format!("p{n}"), &title, "<p>text</p>")
+    };
+    (0..count).fold(Writer::new().page("Page", "Page", "<p>text</p>"), page).build()
+}
+
+#[tokio::test]
+async fn pages_of_titles_have_every_title_once_in_one_archive_and_in_several() {
+    let folder = folder(&[("a.zim", titled(330)), ("b.zim", titled(30))]);
+    let server = server(quick(&folder));
+    for (arguments, expected) in [
+        (json!({"query": "page", "mode": "title", "zim_file_path": "a.zim", "limit": 7}), 331),
+        (json!({"query": "page", "mode": "title", "cross_file": true, "limit": 20}), 331 + 31),
+        // An archive without an index of its text.
+        (json!({"query": "page", "zim_file_path": "a.zim", "limit": 90}), 331),
+    ] {
+        let all = page_by_page(&server, arguments.clone()).await;
+        let once: HashSet<_> = all.iter().collect();
+        assert_eq!((all.len(), once.len()), (expected, expected), "{arguments}");
+        assert_eq!(all[0], ("a.zim".to_owned(), "Page".to_owned()));
+    }
+    // By offset as by cursor; and a page of titles says at each page that it is one.
+    let at = async |offset: u64| {
+        tool(&server, "zim_search", json!({"query": "page", "zim_file_path": "a", "offset": offset, "limit": 10})).await
+    };
+    let (first, second) = (at(0).await, at(10).await);
+    assert_ne!(first["results"], second["results"]);
+    assert_eq!((&second["page_info"]["offset"], &second["_meta"]["reason"]), (&json!(10), &json!("no_xapian_index")));
+    assert!(second["_meta"]["hint"].as_str().unwrap().contains("build-index"), "{second}");
 }
 
 #[tokio::test]

@@ -108,13 +108,14 @@ impl Asking<'_> {
             Rows::Titles(rows) => rows.into_iter().map(titled).collect(),
             Rows::Suggestions(_) => Vec::new(),
         };
+        let advice = page.meta.hint.map(|advice| format!("\n\n_{advice}_")).unwrap_or_default();
         if rows.is_empty() {
             let hint = if suggestions.is_empty() {
                 format!("Try `tell me about {query}`.")
             } else {
                 format!("Try {}.", suggestions.join(", "))
             };
-            return format!("No results for \"{query}\"{of}. {hint}");
+            return format!("No results for \"{query}\"{of}. {hint}{advice}");
         }
         if offset == 0 {
             // Lists of pages are seldom what is looked for.
@@ -141,15 +142,10 @@ impl Asking<'_> {
         if total >= 200 && total >= 20 * (last - offset) {
             text.push_str(" The result is large: more words, or rarer ones, find less.");
         }
-        match page.meta.reason {
-            Some("low_relevance") => {
-                text.push_str("\n_None of these pages is called like the query: they only mention it._");
-            }
-            Some("no_xapian_index") => {
-                text.push_str("\n_This archive has no index of its text: these are pages by title._");
-            }
-            _ => {}
+        if page.meta.reason == Some("low_relevance") {
+            text.push_str("\n_None of these pages is called like the query: they only mention it._");
         }
+        text.push_str(&advice);
         text
     }
 }
