@@ -350,6 +350,20 @@ async fn outlines_of_pages_with_very_many_headings_are_cut_and_say_so() {
 }
 
 #[tokio::test]
+async fn a_mistake_in_one_word_of_a_title_is_mended_whatever_the_other_words_are() {
+    let server = server(Settings::demo());
+    let title = |query: &str| tool(&server, "zim_search", json!({"query": query, "mode": "title"}));
+    for query in ["manual portculis", "manaul portcullis", "the manual Portculils"] {
+        let found = title(query).await;
+        let row = &found["results"][0];
+        let told = (&row["path"], &row["match_type"]);
+        assert_eq!(told, (&json!("index.html"), &json!("typo_corrected")), "{query}: {found}");
+        assert_eq!(found["fuzzy_path_hit"], true);
+    }
+    assert_eq!(title("manual zzqqxx").await["total"], 0);
+}
+
+#[tokio::test]
 async fn text_is_searched_in_the_archives_own_index() {
     let server = server(Settings::demo());
     let found = tool(&server, "zim_search", json!({"query": "gates and policies"})).await;

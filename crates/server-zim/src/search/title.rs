@@ -7,10 +7,10 @@
 use crate::article::public_path;
 use crate::book::Book;
 use crate::fault::Fault;
-use crate::index::Volume;
+use crate::index::{self, Volume};
 use crate::nearest::distance;
 use crate::retrieve::spellings;
-use crate::search::entry_of;
+use crate::search::{entry_of, words};
 use crate::work::Work;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -94,6 +94,57 @@ impl Found {
         let fuzzy = &work.holdings.settings.search;
         if self.rows.len() == before && query.chars().count() >= fuzzy.fuzzy_min {
             self.mend(work, book, &volume, query, fuzzy.fuzzy_score, &mut seen)?;
+            if self.rows.len() == before {
+                self.mend_word(work, book, &volume, query, fuzzy.fuzzy_score * 0.8, &mut seen)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Titles that have all words of the query but one, and one that is nearly that: each word in turn is taken to be
+    /// the one that is wrong, and the title index is asked for the others.
+    fn mend_word(
+        &mut self,
+        work: &Work,
+        book: &Book,
+        volume: &Volume,
+        query: &str,
+        score: f64,
+        seen: &mut HashSet<u32>,
+    ) -> Result<(), Fault> {
+        /// Words that a title has beside those of the query.
+        const LONGER: usize = 2;
+        /// Words that are tried, and titles that are compared for each.
+        const TRIED: usize = 5;
+        const COMPARED: usize = 100;
+        let said = words(query);
+        if said.len() < 2 {
+            return Ok(());
+        }
+        let mut near: Vec<(usize, index::Hit)> = Vec::new();
+        for (place, wrong) in said.iter().enumerate().filter(|(_, word)| word.chars().count() >= 4).take(TRIED) {
+            if work.is_late() {
+                self.cut = true;
+                break;
+            }
+            let others = said.iter().enumerate().filter(|(other, _)| *other != place);
+            let others: Vec<&str> = others.map(|(_, word)| word.as_str()).collect();
+            let Some(found) = volume.suggest(work, &others.join(" "), COMPARED)? else { return Ok(()) };
+            let most = if wrong.chars().count() >= 8 { 2 } else { 1 };
+            for hit in found.hits {
+                let Some(entry) = entry_of(volume, &hit) else { continue };
+                let title = words(&entry.title());
+                let off = title.iter().map(|word| distance(wrong, word)).min().unwrap_or(usize::MAX);
+                if off <= most && title.len() <= said.len() + LONGER {
+                    near.push((off, hit));
+                }
+            }
+        }
+        near.sort_by_key(|(off, _)| *off);
+        for (_, hit) in near.into_iter().take(5) {
+            let Some(entry) = entry_of(volume, &hit) else { continue };
+            self.mended = true;
+            self.keep(book, volume, &entry, Match::TypoCorrected, score, seen);
         }
         Ok(())
     }
@@ -302,7 +353,7 @@ pub(crate) fn alternatives(work: &Work, book: &Book, query: &str, limit: usize) 
     }
     let mut titles: Vec<String> = found.rows.into_iter().map(|row| row.title).collect();
     // The words one by one: perhaps only one of them is wrong.
-    for word in super::words(query).iter().filter(|word| word.chars().count() >= 4) {
+    for word in words(query).iter().filter(|word| word.chars().count() >= 4) {
         if titles.len() >= limit || work.is_late() {
             break;
         }
