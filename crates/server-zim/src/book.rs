@@ -91,6 +91,11 @@ impl Opener {
         Options::new().caches(&self.caches).limits(self.limits.clone())
     }
 
+    /// Whether something in the operator's file of presets has no effect.
+    pub(crate) const fn has_wrong_presets(&self) -> bool {
+        self.presets.is_wrong()
+    }
+
     /// How many archives were opened since the start.
     pub(crate) fn opened(&self) -> u64 {
         self.opened.load(Ordering::Relaxed)
@@ -220,6 +225,19 @@ impl Book {
     /// Why it cannot be used, if that is known.
     pub(crate) fn damage(&self) -> Option<&str> {
         self.damage.get().map(String::as_str)
+    }
+
+    /// Whether it could not be used when that was last tried. Opens nothing.
+    pub(crate) fn seems_damaged(&self) -> bool {
+        self.damage().is_some() || (self.is_known_damaged && self.about.get().is_none())
+    }
+
+    /// Whether it can be used, if it was tried. Opens nothing.
+    pub(crate) fn is_readable(&self) -> Option<bool> {
+        if self.seems_damaged() {
+            return Some(false);
+        }
+        self.about.get().map(|_| true)
     }
 
     /// Whether it can be used. Opens it if it never was.

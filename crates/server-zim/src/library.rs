@@ -55,7 +55,7 @@ pub(crate) struct Shelf {
     /// What is not served, though it looks as if it should be. The log knows it.
     passed: Vec<Passed>,
     /// How many of the configured paths cannot be read.
-    unreadable: usize,
+    pub(crate) unreadable: usize,
     /// Folders in which archives may come.
     pub(crate) folders: Vec<PathBuf>,
     /// Archives are found by their paths too. Where paths are not shown, nobody learns by trying which there are.
