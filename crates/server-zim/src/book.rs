@@ -5,7 +5,7 @@ use crate::fault::Fault;
 use crate::index::{TextIndex, Volume};
 use crate::kept::Content;
 use crate::preset::{Preset, Presets};
-use crate::scan::{self, Found};
+use crate::scan::{self, Found, Stamp};
 use crate::settings::Settings;
 use crate::side::{self, Folder};
 use crate::tools::metadata::uuid;
@@ -283,12 +283,17 @@ impl Book {
         }
     }
 
-    /// When the file was last written.
-    pub(crate) fn modified(&self) -> Option<SystemTime> {
+    /// The state of its file; nothing in memory.
+    pub(crate) fn stamp(&self) -> Option<&Stamp> {
         match &self.place {
-            Place::File(found) => found.stamp.modified(),
+            Place::File(found) => Some(&found.stamp),
             Place::Memory(_) => None,
         }
+    }
+
+    /// When the file was last written.
+    pub(crate) fn modified(&self) -> Option<SystemTime> {
+        self.stamp().and_then(Stamp::modified)
     }
 
     /// Whether the file is the one that was found before.

@@ -254,6 +254,13 @@ impl Drop for Library {
 }
 
 impl Shelf {
+    /// The archives in the order in which callers are offered them: those that are known to be damaged last.
+    pub(crate) fn offered(&self) -> impl Iterator<Item = &Arc<Book>> {
+        let is_damaged = |book: &&Arc<Book>| book.seems_damaged();
+        let sound = self.books.iter().filter(move |book| !is_damaged(book));
+        sound.chain(self.books.iter().filter(is_damaged))
+    }
+
     /// The archive that a caller means: by its name, its file name, that without `.zim`, or its path. None is
     /// needed if there is one only. What a caller says is compared with what was found and never becomes a path.
     pub(crate) fn find(&self, said: Option<&str>) -> Result<&Arc<Book>, Fault> {
@@ -298,7 +305,7 @@ impl Shelf {
     }
 
     fn names(&self) -> String {
-        let mut names: Vec<_> = self.books.iter().take(NAMED).map(|b| format!("{:?}", b.name)).collect();
+        let mut names: Vec<_> = self.offered().take(NAMED).map(|b| format!("{:?}", b.name)).collect();
         if self.books.len() > NAMED {
             names.push(format!("and {} more, see zim_metadata", self.books.len() - NAMED));
         }

@@ -171,7 +171,7 @@ fn complete(desk: &Desk, target: &Target, argument: &str, typed: &str) -> Vec<St
     let typed = typed.to_lowercase();
     let begins = |name: &str| name.to_lowercase().starts_with(&typed);
     let is_template = matches!(target, Target::Template(_));
-    let named = shelf.books.iter().filter(|book| begins(&book.name) || begins(book.file_name()));
+    let named = shelf.offered().filter(|book| begins(&book.name) || begins(book.file_name()));
     // In a uri a name is one segment.
     let names = named
         .map(|book| if is_template { book.name.replace('%', "%25").replace('/', "%2F") } else { book.name.clone() });

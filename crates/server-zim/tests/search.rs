@@ -148,6 +148,30 @@ async fn each_archive_reads_the_query_in_its_own_language() {
 }
 
 #[tokio::test]
+async fn the_last_page_of_a_joint_search_says_what_it_leaves_out() {
+    let [first, second] = halves();
+    let folder = folder(&[first, second]);
+    let server = server(quick(&folder));
+    let mut arguments = json!({"query": "river", "cross_file": true, "limit": 8});
+    let page = tool(&server, "zim_search", arguments.clone()).await;
+    assert_eq!((&page["done"], &page["_meta"]["hint"]), (&json!(false), &Value::Null));
+    arguments["cursor"] = page["next_cursor"].clone();
+    let last = tool(&server, "zim_search", arguments).await;
+    assert_eq!((&last["done"], last["page_info"]["offset"].as_u64()), (&json!(true), Some(10)));
+    let hint = last["_meta"]["hint"].as_str().unwrap();
+    let left = last["total"].as_u64().unwrap() - 16;
+    assert!(left > 0 && hint.contains(&format!("{left} that match")), "{hint}");
+    assert!(hint.contains("raise limit (it is 8, up to 50)") && hint.contains("zim_file_path"), "{hint}");
+    // With all of them there is nothing to say.
+    let all = tool(&server, "zim_search", json!({"query": "river", "cross_file": true, "limit": 50})).await;
+    assert_eq!((&all["done"], &all["_meta"]["hint"]), (&json!(true), &Value::Null));
+    let asked =
+        json!({"name": "zim_query", "arguments": {"query": "search all files for river", "limit": 8, "offset": 10}});
+    let text = common::ask(&server, "tools/call", asked).await["content"][0]["text"].as_str().unwrap().to_owned();
+    assert!(text.contains(&format!("{left} that match")), "{text}");
+}
+
+#[tokio::test]
 async fn an_archive_that_fails_hides_no_other_and_is_named() {
     let [sound, _] = halves();
     let mut broken = HALVES[1].to_vec();
@@ -172,6 +196,13 @@ async fn an_archive_that_fails_hides_no_other_and_is_named() {
     );
     assert!(found["results"].as_array().unwrap().iter().all(|row| row["zim_file"] == "half-1.zim"));
     assert!(!found["results"].as_array().unwrap().is_empty());
+    // Those with hits first, those that failed last; and a cursor outlives a new look at the folder.
+    let names = |page: &Value| -> Vec<String> {
+        page["files"].as_array().unwrap().iter().map(|file| file["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&found), ["half-1.zim", "plain.zim", "broken.zim", "damaged.zim"]);
+    let all = page_by_page(&server, json!({"query": "river", "cross_file": true, "limit": 16})).await;
+    assert_eq!(all.len(), 16);
     // All fail: each is named, and nothing is found.
     let only = common::folder(&[("broken.zim", indexed(&broken, numbered(0..40)))]);
     let server = server_zim::server(quick(&only));

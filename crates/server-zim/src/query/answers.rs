@@ -242,7 +242,11 @@ impl Asking<'_> {
 
     fn choose(&self) -> Answer {
         let books = &self.work.shelf.books;
-        let names: Vec<String> = books.iter().take(NAMED).map(|book| format!("- `{}`", book.name)).collect();
+        let line = |book: &Arc<Book>| {
+            let note = if book.seems_damaged() { " (damaged)" } else { "" };
+            format!("- `{}`{note}", book.name)
+        };
+        let names: Vec<String> = self.work.shelf.offered().take(NAMED).map(line).collect();
         let more =
             if books.len() > NAMED { format!("\n\n… and {} more", books.len() - NAMED) } else { String::new() };
         Answer::foreign(format!(

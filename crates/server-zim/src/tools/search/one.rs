@@ -82,7 +82,7 @@ pub(crate) fn elsewhere(work: &Work, book: &Book, query: &str) -> Vec<Suggestion
         let name = other.name.to_lowercase();
         other.name != book.name && words.iter().any(|word| word.chars().count() >= 3 && name.contains(word.as_str()))
     };
-    let others = work.shelf.books.iter().filter(named).take(most);
+    let others = work.shelf.books.iter().filter(|other| !other.seems_damaged()).filter(named).take(most);
     suggestions.extend(others.map(|other| Suggestion { kind: "alt_archive", value: other.name.clone() }));
     suggestions
 }
