@@ -137,6 +137,10 @@ async fn an_archive_without_an_index_says_how_to_get_one_whether_something_is_fo
     }
     let second = told(&server, json!({"query": "search for Mercury", "limit": 1, "offset": 1})).await;
     assert!(second.contains("## 2. Mercury"), "{second}");
+    let title = json!({"query": "find article titled Mercury", "limit": 1});
+    assert!(told(&server, title).await.contains("Pass `offset=1` for the next ones."));
+    let last = told(&server, json!({"query": "find article titled Mercury", "limit": 1, "offset": 1})).await;
+    assert!(last.contains("\n2. **Mercury") && !last.contains("Pass `offset"), "{last}");
     let all = told(&server, json!({"query": "suggestions for ber", "limit": 1000})).await;
     assert!(all.contains("\"text\": \"Berlin\""), "{all}");
 }

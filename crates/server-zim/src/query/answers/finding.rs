@@ -20,10 +20,14 @@ impl Asking<'_> {
         };
         let page = search::search(self.work, &given)?;
         let Rows::Titles(rows) = page.results else { return Ok(Answer::own(String::new())) };
-        let line = |(place, row): (usize, &crate::search::title::Row)| {
-            format!("{}. **{}** — `{}` (score: {:.2})", place + 1, row.title, row.path, row.score)
+        let offset = page.page_info.offset;
+        let line = |(number, row): (u64, &crate::search::title::Row)| {
+            format!("{number}. **{}** — `{}` (score: {:.2})", row.title, row.path, row.score)
         };
-        let lines: Vec<String> = rows.iter().enumerate().map(line).collect();
+        let mut lines: Vec<String> = (offset + 1..).zip(&rows).map(line).collect();
+        if !page.done {
+            lines.push(format!("\nPass `offset={}` for the next ones.", offset + rows.len() as u64));
+        }
         let lines = if lines.is_empty() {
             format!("No title is like \"{query}\". Try `search for {query}`.")
         } else {
