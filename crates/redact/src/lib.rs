@@ -18,12 +18,29 @@ fn pattern(text: &str) -> Option<Regex> {
     Regex::new(text).ok()
 }
 
-/// Names of variables, labels, options and members whose values are secret.
-static SECRET_NAME: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    pattern(
-        r"(?i)(^|[^a-z]|db|root|user|admin|pg|smtp)pass($|[^a-z])|passw|passphrase|passcode|pwd($|[^a-z])|secret|token|credential|api[_.-]?key|access[_.-]?key|auth($|[^ho]|orization)|private|jwt|bearer|cookie|signature|session[_.-]?key|encryption[_.-]?key|signing[_.-]?key|conn(ection)?[_.-]?str|dsn($|[^a-z])",
+/// Parts of names whose values are secret, wherever they stand in a name.
+const CERTAIN: &str = r"passw|passphrase|passcode|secret|token|credential|(?:api|access|private)[_.-]?key";
+
+/// The same, but things that are none are called by these, too: an image with its tag, a host with its port.
+const LIKELY: &str =
+    r"private|jwt|bearer|cookie|signature|(?:session|encryption|signing)[_.-]?key|conn(?:ection)?[_.-]?str";
+
+/// The names of secrets, of variables, labels, options and members, as a pattern of a whole name that is made of
+/// these characters. All that know a secret by its name are made of this.
+fn names(of: &str) -> String {
+    // Parts that are also within other words (compass, bypass, author) begin or end there.
+    let begins = format!("(?:[{of}]*(?:[{of}&&[^a-z]]|db|root|user|admin|pg|smtp|require))?");
+    let ends = format!("(?:[{of}&&[^a-z]][{of}]*)?");
+    format!(
+        "(?:[{of}]*(?:{CERTAIN}|{LIKELY})[{of}]*|{begins}pass{ends}|[{of}]*(?:pwd|dsn){ends}\
+         |[{of}]*auth(?:[{of}&&[^ho]][{of}]*|orization[{of}]*)?)"
     )
-});
+}
+
+/// Characters of names in text.
+const IN_TEXT: &str = r"0-9A-Za-z_.\-";
+
+static SECRET_NAME: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(&format!("(?i)^{}$", names(r"\s\S"))));
 
 /// Secrets that are known by their shape, whatever stands beside them.
 static SHAPES: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -41,18 +58,22 @@ static SHAPES: LazyLock<Option<Regex>> = LazyLock::new(|| {
 static URL_PASSWORD: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@'\x22<>]*):([^\s/@'\x22<>][^\s@'\x22<>]*)@"));
 
-/// `Authorization: Bearer …`, and names of secrets with a value after `=` or `:`, as in commands and logs.
+/// `Bearer …`, as in headers.
+static SCHEME: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"(?i)\b(bearer|basic)\s+([A-Za-z0-9._~+/=-]{8,})"));
+
+/// Names of secrets with a value after `=` or `:`, as in commands and logs. A colon with nothing around it is also that
+/// of tags and ports.
 static ASSIGNED: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    pattern(
-        r"(?i)\b(bearer|basic)\s+([A-Za-z0-9._~+/=-]{8,})|(\b[\w.-]*(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?)[\w.-]*[\x22']?\s*[=:]\s*[\x22']?)([^\s\x22',;&]+)",
-    )
+    let all = names(IN_TEXT);
+    pattern(&format!(
+        r#"(?i)((?-u:\b)(?:{all}(?:["']?\s*:?=+>?|["']\s*:|\s*:\s)|[{IN_TEXT}]*(?:{CERTAIN})[{IN_TEXT}]*\s*:)\s*)("[^"\s][^"\n]*|'[^'\s][^'\n]*|(?:(?:bearer|basic|digest|negotiate)\s+)?[^\s"',;&]+)"#
+    ))
 });
 
 /// `--password x`, as in commands that are one text.
 static OPTION: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    pattern(
-        r"(?i)((?:^|\s)--?[\w-]*(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key)[\w-]*\s+[\x22']?)([^\s\x22',;&|<>-][^\s\x22',;&|<>]*)",
-    )
+    let all = names(IN_TEXT);
+    pattern(&format!(r#"(?i)((?:^|\s)--?{all}\s+)("[^"\s][^"\n]*|'[^'\s][^'\n]*|[^\s"',;&|<>-][^\s"',;&|<>]*)"#))
 });
 
 /// Whether what stands under this name is a secret.
@@ -63,8 +84,8 @@ pub fn is_secret_name(name: &str) -> bool {
 
 /// Text without the secrets in it that are known by their shape.
 pub fn secrets(text: &str) -> String {
-    let all = (SHAPES.as_ref(), URL_PASSWORD.as_ref(), ASSIGNED.as_ref(), OPTION.as_ref());
-    let (Some(shapes), Some(url), Some(assigned), Some(option)) = all else { return HIDDEN.to_owned() };
+    let all = (SHAPES.as_ref(), URL_PASSWORD.as_ref(), SCHEME.as_ref(), ASSIGNED.as_ref(), OPTION.as_ref());
+    let (Some(shapes), Some(url), Some(scheme), Some(assigned), Some(option)) = all else { return HIDDEN.to_owned() };
     // Most texts of an engine are short words and paths. What a pattern cannot do without is found sooner than that it
     // does not match.
     let has_space = text.bytes().any(|byte| byte.is_ascii_whitespace() || !byte.is_ascii());
@@ -75,17 +96,23 @@ pub fn secrets(text: &str) -> String {
     if text.contains("://") {
         change(&mut text, url, |found| format!("{}:{HIDDEN}@", found.get(1).map_or("", |user| user.as_str())));
     }
-    if has_space || text.contains(['=', ':']) {
-        change(&mut text, assigned, |found| match (found.get(1), found.get(3)) {
-            (Some(scheme), _) => format!("{} {HIDDEN}", scheme.as_str()),
-            (_, Some(name)) => format!("{}{HIDDEN}", name.as_str()),
-            _ => HIDDEN.to_owned(),
-        });
+    if has_space {
+        change(&mut text, scheme, |found| format!("{} {HIDDEN}", found.get(1).map_or("", |scheme| scheme.as_str())));
+    }
+    if text.contains(['=', ':']) {
+        change(&mut text, assigned, hidden_value);
     }
     if has_space && text.contains('-') {
-        change(&mut text, option, |found| format!("{}{HIDDEN}", found.get(1).map_or("", |name| name.as_str())));
+        change(&mut text, option, hidden_value);
     }
     text.into_owned()
+}
+
+/// What stands before the value, and the quote that it begins with.
+fn hidden_value(found: &Captures<'_>) -> String {
+    let part = |at| found.get(at).map_or("", |part| part.as_str());
+    let quote = part(2).get(..1).filter(|first| matches!(*first, "\"" | "'")).unwrap_or_default();
+    format!("{}{quote}{HIDDEN}", part(1))
 }
 
 /// Bytes of the shortest secret that is known by its shape alone.
@@ -158,7 +185,7 @@ mod tests {
 
     #[test]
     fn every_pattern_is_one() {
-        for pattern in [&SECRET_NAME, &SHAPES, &URL_PASSWORD, &ASSIGNED, &OPTION] {
+        for pattern in [&SECRET_NAME, &SHAPES, &URL_PASSWORD, &SCHEME, &ASSIGNED, &OPTION] {
             assert!(pattern.is_some());
         }
     }
@@ -218,6 +245,81 @@ mod tests {
             "run --token --verbose",
         ] {
             assert_eq!(secrets(plain), plain);
+        }
+    }
+
+    #[test]
+    fn what_is_secret_by_its_name_is_so_in_text_too() {
+        for name in [
+            "MYSQL_PWD",
+            "DB_PASS",
+            "SMTP_PASS",
+            "SENTRY_DSN",
+            "REDIS_AUTH",
+            "requirepass",
+            "SESSION_KEY",
+            "JWT",
+            "POSTGRES_CONNECTION_STRING",
+            "GITHUB_TOKEN",
+            "X-Auth",
+            "signing.key",
+        ] {
+            assert!(is_secret_name(name), "{name}");
+            for text in [
+                format!("{name}=hunter2"),
+                format!("|1 {name}=hunter2 HTTP_PORT=80 /bin/sh -c make"),
+                format!("/bin/sh -c #(nop)  ENV {name}=hunter2"),
+                format!("ENV {name}=\"hunter2 and hunter2\" PORT=80"),
+                format!("{name}: hunter2, x"),
+                format!(r#"{{"{name}":"hunter2","a":1}}"#),
+                format!("{name} := 'hunter2'"),
+                format!("run --{name} hunter2 x"),
+                format!("run --{} 'hunter2 hunter2' x", name.to_ascii_lowercase()),
+                format!("run --{name}=hunter2 x"),
+            ] {
+                let hidden = secrets(&text);
+                assert!(hidden.contains(HIDDEN) && !hidden.contains("hunter2"), "{hidden}");
+            }
+        }
+        for (text, hidden) in [
+            ("Authorization: Basic aHVudGVyMg==", "Authorization: <REDACTED>"),
+            ("curl -H 'X-Auth: hunter2' x", "curl -H 'X-Auth: <REDACTED>' x"),
+            (r#"{"auth": "hunter2", "port": 80}"#, r#"{"auth": "<REDACTED>", "port": 80}"#),
+            ("|1 SMTP_PASS=hunter2 PORT=80 /bin/sh -c x", "|1 SMTP_PASS=<REDACTED> PORT=80 /bin/sh -c x"),
+        ] {
+            assert_eq!(secrets(text), hidden);
+        }
+    }
+
+    #[test]
+    fn what_is_only_called_like_a_secret_stays() {
+        for plain in [
+            "PATH=/usr/bin:/bin AUTHOR=me COMPASS=north BYPASS=1 KEYBOARD=de",
+            "AUTHORS: me",
+            "run --compass north --author me --port 80",
+            "reg.example:5000/team/auth:1.2 and http://auth:8080/ and private-registry:5000",
+            "pull access denied, repository does not exist",
+            "unauthorized: authentication required",
+            "-e 'DB_PASS=' -e 'PORT=80'",
+            "no password, no token; a private network - auth by cookie",
+        ] {
+            assert_eq!(secrets(plain), plain);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_name_is_secret_in_text_if_it_is_by_itself(
+            before in "([A-Za-z0-9]{0,3}[_.-]?)?",
+            part in "(?i)(db|root|x)?(pass|pwd|dsn|auth|token|secret|cookie|jwt|api_?key|author|compass|word)",
+            after in "([_.-]?[A-Za-z0-9]{0,3})?",
+        ) {
+            let name = format!("{before}{part}{after}");
+            // A name begins with a letter or a digit.
+            if name.starts_with(|first: char| first.is_ascii_alphanumeric()) {
+                proptest::prop_assert_eq!(secrets(&format!("{name}=zzz")).ends_with(HIDDEN), is_secret_name(&name), "{}", name);
+                proptest::prop_assert_eq!(secrets(&format!("--{name} zzz")).ends_with(HIDDEN), is_secret_name(&name), "{}", name);
+            }
         }
     }
 

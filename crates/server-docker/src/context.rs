@@ -11,6 +11,7 @@ pub use ignore::ignore_matches;
 use crate::disk;
 use crate::fault::Fault;
 use bytes::Bytes;
+use futures_core::Stream;
 use ignore::Ignore;
 use rustix::fs::{AtFlags, Dir, FileType, Stat, readlinkat, statat};
 use std::ffi::OsStr;
@@ -19,6 +20,9 @@ use std::io::{self, Read as _, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context as Polled, Poll, ready};
 use tokio::sync::mpsc;
 
 /// What is built from.
@@ -26,11 +30,13 @@ pub(crate) struct Context {
     folder: OwnedFd,
     /// Within the folder, with `/`.
     pub(crate) dockerfile: String,
+    ignore: Ignore,
     most_bytes: u64,
 }
 
 impl Context {
-    /// Checks that the folder, whose path has no links, is one and the Dockerfile is in it. Reads the disk.
+    /// Checks that the folder, whose path has no links, is one and the Dockerfile is in it, and reads what stays out.
+    /// Reads the disk.
     pub(crate) fn open(folder: PathBuf, dockerfile: &str, most_bytes: u64) -> Result<Self, Fault> {
         let shown = folder.display();
         if !folder.is_dir() {
@@ -49,7 +55,11 @@ impl Context {
         }
         let opened = disk::folder(&folder).and_then(|at| disk::folder_in(at, "."));
         let opened = opened.map_err(|e| Fault::new(format!("path: {shown} cannot be read: {e}.")))?;
-        Ok(Self { dockerfile: inside.to_string_lossy().into_owned(), folder: opened, most_bytes })
+        let dockerfile = inside.to_string_lossy().into_owned();
+        let ignore = Ignore::read(&ignored(opened.as_fd(), &dockerfile).map_err(|(name, error)| {
+            Fault::new(format!("path: {} cannot be read: {error}.", folder.join(name).display()))
+        })?);
+        Ok(Self { folder: opened, dockerfile, ignore, most_bytes })
     }
 
     /// Sends it. Ends early if nobody reads.
@@ -62,28 +72,14 @@ impl Context {
     }
 
     fn pack(&self, pipe: Pipe) -> io::Result<()> {
-        let ignore = Ignore::read(&self.ignored()?);
         let mut builder = tar::Builder::new(pipe);
-        self.pack_folder(&mut builder, &ignore, self.folder.as_fd(), &mut Vec::new(), 0)?;
+        self.pack_folder(&mut builder, self.folder.as_fd(), &mut Vec::new(), 0)?;
         builder.into_inner()?.flush()
-    }
-
-    /// What the Dockerfile's own `.dockerignore` says, or the folder's.
-    fn ignored(&self) -> io::Result<String> {
-        for name in [format!("{}.dockerignore", self.dockerfile), ".dockerignore".to_owned()] {
-            let text = disk::text_in(self.folder.as_fd(), &name);
-            let text = text.map_err(|e| io::Error::other(format!("{name} cannot be read: {e}")))?;
-            if let Some(text) = text {
-                return Ok(text);
-            }
-        }
-        Ok(String::new())
     }
 
     fn pack_folder(
         &self,
         builder: &mut tar::Builder<Pipe>,
-        ignore: &Ignore,
         folder: BorrowedFd<'_>,
         at: &mut Vec<String>,
         depth: usize,
@@ -91,19 +87,20 @@ impl Context {
         if depth > DEEPEST {
             return Err(io::Error::other("the folders are nested too deeply"));
         }
-        for name in names(folder)? {
+        for name in names(folder).map_err(|error| unread(&at.join("/"), error))? {
             at.push(name.clone());
             let parts: Vec<_> = at.iter().map(String::as_str).collect();
             let inner = parts.join("/");
             // The engine needs these two whatever is said.
             let needed = inner == self.dockerfile || inner == ".dockerignore";
-            let out = ignore.excludes(&parts) && !needed;
-            let stat = statat(folder, &name, AtFlags::SYMLINK_NOFOLLOW)?;
+            let out = self.ignore.excludes(&parts) && !needed;
+            let stat = statat(folder, &name, AtFlags::SYMLINK_NOFOLLOW).map_err(|error| unread(&inner, error))?;
             let kind = FileType::from_raw_mode(stat.st_mode);
             if kind.is_dir() {
                 let dockerfile_inside = self.dockerfile.starts_with(&format!("{inner}/"));
-                let goes_on = !out || ignore.has_exceptions() || dockerfile_inside;
-                let below = goes_on.then(|| disk::folder_in(folder, &name)).transpose()?;
+                let goes_on = !out || self.ignore.has_exceptions() || dockerfile_inside;
+                let below = goes_on.then(|| disk::folder_in(folder, &name)).transpose();
+                let below = below.map_err(|error| unread(&inner, error))?;
                 if let Some(below) = below.as_ref().filter(|_| !out) {
                     let metadata = File::from(below.try_clone()?).metadata()?;
                     let mut header = tar::Header::new_gnu();
@@ -111,10 +108,10 @@ impl Context {
                     builder.append_data(&mut header, format!("{inner}/"), io::empty())?;
                 }
                 if let Some(below) = below {
-                    self.pack_folder(builder, ignore, below.as_fd(), at, depth + 1)?;
+                    self.pack_folder(builder, below.as_fd(), at, depth + 1)?;
                 }
             } else if !out && kind.is_file() {
-                let file = disk::file_in(folder, &name)?;
+                let file = disk::file_in(folder, &name).map_err(|error| unread(&inner, error))?;
                 let metadata = file.metadata()?;
                 let mut header = tar::Header::new_gnu();
                 header.set_metadata(&metadata);
@@ -122,13 +119,34 @@ impl Context {
                 let promised = file.chain(io::repeat(0)).take(metadata.len());
                 builder.append_data(&mut header, &inner, promised)?;
             } else if !out && kind.is_symlink() {
-                let target = readlinkat(folder, &name, Vec::new())?;
+                let target = readlinkat(folder, &name, Vec::new()).map_err(|error| unread(&inner, error))?;
                 builder.append_link(&mut link(&stat), &inner, OsStr::from_bytes(target.as_bytes()))?;
             }
             at.pop();
         }
         Ok(())
     }
+}
+
+/// What the Dockerfile's own `.dockerignore` says, or the folder's. Else which of them cannot be read.
+fn ignored(folder: BorrowedFd<'_>, dockerfile: &str) -> Result<String, (String, io::Error)> {
+    for name in [format!("{dockerfile}.dockerignore"), ".dockerignore".to_owned()] {
+        match disk::text_in(folder, &name) {
+            Ok(Some(text)) => return Ok(text),
+            Ok(None) => {}
+            Err(error) => return Err((name, error)),
+        }
+    }
+    Ok(String::new())
+}
+
+/// Says which file or folder within the context it is.
+fn unread(inner: &str, error: impl Into<io::Error>) -> io::Error {
+    let error = error.into();
+    io::Error::new(
+        error.kind(),
+        format!("{:?} in it cannot be read: {error}", if inner.is_empty() { "." } else { inner }),
+    )
 }
 
 /// What is in a folder, in the same order each time, so that the engine's cache is hit.
@@ -158,6 +176,43 @@ fn link(stat: &Stat) -> tar::Header {
 
 const DEEPEST: usize = 100;
 const CHUNK: usize = 256 << 10;
+
+/// The folder as it is sent, as a stream that knows why it ended early.
+pub(crate) struct Pieces {
+    from: mpsc::Receiver<Result<Bytes, io::Error>>,
+    broken: Broken,
+}
+
+/// Why the folder could not be sent, once that is so.
+#[derive(Clone, Default)]
+pub(crate) struct Broken(Arc<OnceLock<String>>);
+
+impl Pieces {
+    pub(crate) fn new(from: mpsc::Receiver<Result<Bytes, io::Error>>) -> (Self, Broken) {
+        let broken = Broken::default();
+        (Self { from, broken: broken.clone() }, broken)
+    }
+}
+
+impl Broken {
+    /// What really failed: whoever sends the pieces only knows that they ended, and blames the engine.
+    pub(crate) fn instead_of(&self, fault: Fault) -> Fault {
+        self.0.get().map_or(fault, |why| Fault::new(format!("path: the folder could not be sent: {why}.")))
+    }
+}
+
+impl Stream for Pieces {
+    type Item = Result<Bytes, io::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Polled<'_>) -> Poll<Option<Self::Item>> {
+        let piece = ready!(self.from.poll_recv(cx));
+        if let Some(Err(error)) = &piece {
+            // Only the first reason is one.
+            let _ = self.broken.0.set(error.to_string());
+        }
+        Poll::Ready(piece)
+    }
+}
 
 /// What is written goes to an async reader in pieces.
 struct Pipe {
@@ -250,17 +305,46 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let base = folder.path().canonicalize().unwrap();
         std::fs::write(base.join("Dockerfile"), "FROM x").unwrap();
-        let fails = || {
-            let context = Context::open(base.clone(), "Dockerfile", 1 << 20).unwrap();
-            let (to, mut from) = mpsc::channel(4);
-            context.send(to);
-            assert!(from.try_recv().unwrap().unwrap_err().to_string().contains(".dockerignore cannot be read"));
+        let fails = |name: &str| {
+            let file = base.join(name);
+            let Err(Fault::Said(why)) = Context::open(base.clone(), "Dockerfile", 1 << 20) else { panic!("{name}") };
+            assert!(why.starts_with(&format!("path: {} cannot be read: it is", file.display())), "{why}");
+            std::fs::remove_file(file).unwrap();
         };
         std::os::unix::fs::symlink("/dev/zero", base.join(".dockerignore")).unwrap();
-        std::thread::scope(|scope| scope.spawn(fails).join().unwrap());
-        std::fs::remove_file(base.join(".dockerignore")).unwrap();
+        fails(".dockerignore");
         std::fs::write(base.join(".dockerignore"), vec![b'x'; (1 << 20) + 1]).unwrap();
-        fails();
+        fails(".dockerignore");
+        std::fs::create_dir(base.join("Dockerfile.dockerignore")).unwrap();
+        assert!(Context::open(base.clone(), "Dockerfile", 1 << 20).is_err());
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_sent_is_told_as_that_and_not_as_the_engines_failure() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().canonicalize().unwrap();
+        std::fs::write(base.join("Dockerfile"), "FROM x").unwrap();
+        let told = |most: u64| {
+            let context = Context::open(base.clone(), "Dockerfile", most).unwrap();
+            async move {
+                let (to, from) = mpsc::channel(4);
+                let (mut pieces, broken) = Pieces::new(from);
+                let sending = tokio::task::spawn_blocking(move || context.send(to));
+                while std::future::poll_fn(|cx| Pin::new(&mut pieces).poll_next(cx)).await.is_some() {}
+                sending.await.unwrap();
+                match broken.instead_of(Fault::new("the engine does not answer")) {
+                    Fault::Said(why) => why,
+                    other => panic!("{other:?}"),
+                }
+            }
+        };
+        assert_eq!(told(1 << 20).await, "the engine does not answer");
+        let why = told(10).await;
+        assert!(why.starts_with("path: the folder could not be sent: the folder is larger"), "{why}");
+        // It was a file, when it was listed.
+        assert!(
+            unread("src/a", rustix::io::Errno::ACCESS).to_string().contains("\"src/a\" in it cannot be read: Perm")
+        );
     }
 
     #[test]

@@ -93,8 +93,8 @@ impl Dock {
         self.settings.limits.tool_timeout.map(|limit| limit * times)
     }
 
-    /// Does it in a place, within the time that tools of this pace have. Whoever has the fewest places gets the next
-    /// one that is free, so that nobody's pulls and builds keep others waiting.
+    /// Does it in a place, within the time that tools of this pace have. Callers take turns, so that nobody's pulls and
+    /// builds keep others waiting.
     pub(crate) async fn run<T>(
         &self,
         call: &Call,

@@ -6,7 +6,8 @@
 //!
 //! The engine follows the path again when it starts a container, and whoever can write in a folder of it can have
 //! made a link of it by then. So what is mounted is decided again before a container is started (see `standing`),
-//! and no mount may lie inside what another container can write (see `apart`). What remains is whoever can write
+//! and no mount may lie inside what another container can write (see `apart`, for which links in what others have are
+//! followed too). What remains is whoever can write
 //! there without a container: only `mount_allow` with folders in which nobody else can write rules that out.
 
 pub(crate) mod apart;

@@ -10,6 +10,7 @@ use crate::mounts::lexical;
 use crate::tools::{items, text};
 use crate::volumes;
 use serde_json::Value;
+use std::time::Duration;
 
 /// Refuses to start a container whose mounts or namespaces are not, or no longer, what may be created.
 pub(crate) async fn check(dock: &Dock, found: &Value) -> Result<(), Fault> {
@@ -32,7 +33,7 @@ pub(crate) async fn check(dock: &Dock, found: &Value) -> Result<(), Fault> {
             "volume" => volumes::known_volume(dock, text(mount, "Name")).await?,
             _ => None,
         };
-        mine.extend(source.map(|source| Mount { source, writable }));
+        mine.extend(source.map(|source| Mount::new(source, writable)));
     }
     apart(dock, &mine, text(found, "Id")).await
 }
@@ -43,10 +44,28 @@ pub(crate) async fn apart(dock: &Dock, mine: &[Mount], except: &str) -> Result<(
     if mine.is_empty() || dock.safety().unchecked {
         return Ok(());
     }
-    apart::check(mine, &others(dock, |one| text(one, "Id") == except).await?, |path| {
-        dock.safety().mounts(None).names(path)
-    })
+    let mine = looked_up(dock, mine.to_vec()).await?;
+    let others = others(dock, |one| text(one, "Id") == except).await?;
+    apart::check(&mine, &others, |path| dock.safety().mounts(None).names(path))
 }
+
+/// The mounts, with where they lead, as far as the engine's files are ours.
+async fn looked_up(dock: &Dock, mounts: Vec<Mount>) -> Result<Vec<Mount>, Fault> {
+    if mounts.is_empty() || !dock.engine.shares_files().await? {
+        return Ok(mounts);
+    }
+    let looking = tokio::task::spawn_blocking(move || mounts.into_iter().map(Mount::looked_up).collect());
+    match tokio::time::timeout(LONGEST_LOOK, looking).await {
+        Ok(found) => found.map_err(|e| Fault::new(e.to_string())),
+        Err(_) => Err(Fault::new(
+            "a folder that a container has does not answer, so whether others may be mounted beside it cannot be known; \
+             it may be of a network that is away. Try again when it is back.",
+        )),
+    }
+}
+
+/// Reading from a network's file system can take for ever.
+const LONGEST_LOOK: Duration = Duration::from_secs(10);
 
 /// What there is of the host in containers, but for these, and behind volumes.
 pub(crate) async fn others(dock: &Dock, except: impl Fn(&Value) -> bool) -> Result<Vec<Mount>, Fault> {
@@ -56,7 +75,7 @@ pub(crate) async fn others(dock: &Dock, except: impl Fn(&Value) -> bool) -> Resu
     let mut others: Vec<_> = binds
         .filter_map(|mount| {
             let writable = mount.get("RW").and_then(Value::as_bool).unwrap_or(true);
-            Some(Mount { source: lexical(text(mount, "Source"))?, writable })
+            Some(Mount::new(lexical(text(mount, "Source"))?, writable))
         })
         .collect();
     // Whoever can create containers can write in every volume.
@@ -64,9 +83,9 @@ pub(crate) async fn others(dock: &Dock, except: impl Fn(&Value) -> bool) -> Resu
     others.extend(items(&volumes, "Volumes").iter().filter_map(|volume| {
         let options = volume.get("Options")?;
         let binds = text(options, "o").split(',').any(|flag| matches!(flag.trim(), "bind" | "rbind"));
-        Some(Mount { source: lexical(text(options, "device").trim()).filter(|_| binds)?, writable: true })
+        Some(Mount::new(lexical(text(options, "device").trim()).filter(|_| binds)?, true))
     }));
-    Ok(others)
+    looked_up(dock, others).await
 }
 
 /// Binds as a container is created with, as mounts.
@@ -75,7 +94,7 @@ pub(crate) fn binds(all: &[String]) -> Vec<Mount> {
         let mut parts = bind.split(':');
         let source = lexical(parts.next()?)?;
         let writable = !parts.nth(1).unwrap_or_default().split(',').any(|word| word == "ro");
-        Some(Mount { source, writable })
+        Some(Mount::new(source, writable))
     };
     all.iter().filter_map(one).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::{OPEN, Offer, text};
 use super::{buildkit, files, pull, registry};
-use crate::context::Context;
+use crate::context::{Context, Pieces};
 use crate::dock::{Dock, Pace, head};
 use crate::engine::Ask;
 use crate::fault::Fault;
@@ -127,6 +127,7 @@ async fn run(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Bui
         crate::isolation::joined(&dock, "network", asked.network.as_deref().unwrap_or_default()).await?;
         let json = |map: &BTreeMap<String, String>| serde_json::to_string(map).unwrap_or_default();
         let (to, from) = mpsc::channel(4);
+        let (pieces, broken) = Pieces::new(from);
         let ask = Ask::post("/build")
             .maybe("t", tag.as_ref().map(Image::as_str))
             .query("dockerfile", &context.dockerfile)
@@ -140,10 +141,10 @@ async fn run(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Bui
             .maybe("networkmode", network.transpose()?)
             .query("version", if buildkit { "2" } else { "1" })
             .header("x-registry-config", registry::auth_for_builds(&dock, &call))
-            .body("application/x-tar", reqwest::Body::wrap_stream(Pieces(from)));
+            .body("application/x-tar", reqwest::Body::wrap_stream(pieces));
         // It ends when it is done or when nobody reads: the reader goes with this future.
         tokio::task::spawn_blocking(move || context.send(to));
-        let (id, lines) = follow(&dock, ask, &call).await?;
+        let (id, lines) = follow(&dock, ask, &call).await.map_err(|fault| broken.instead_of(fault))?;
         let image_id = match (id, &tag) {
             (Some(id), _) => id,
             (None, Some(tag)) => text(&super::images::found(&dock, tag).await?, "Id").to_owned(),
@@ -164,20 +165,6 @@ async fn run(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Bui
         }))
     })
     .await
-}
-
-/// Pieces of the folder, as a stream.
-struct Pieces(mpsc::Receiver<Result<bytes::Bytes, std::io::Error>>);
-
-impl futures_core::Stream for Pieces {
-    type Item = Result<bytes::Bytes, std::io::Error>;
-
-    fn poll_next(
-        mut self: std::pin::Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Self::Item>> {
-        self.0.poll_recv(cx)
-    }
 }
 
 /// Engines since 18.09 have BuildKit (API 1.39); Podman builds with its own.

@@ -73,7 +73,7 @@ async fn create(dock: Arc<Dock>, asked: Create, call: Call) -> Result<Structured
         let name = asked.name.as_deref().filter(|name| !name.is_empty()).map(names::volume).transpose()?;
         let options = driver_options(&dock, &asked.driver, maybe(asked.driver_opts, "driver_opts")?).await?;
         if let Some(device) = bind_device(&options) {
-            let mount = Mount { source: PathBuf::from(device), writable: true };
+            let mount = Mount::new(PathBuf::from(device), true);
             crate::start::apart(&dock, &[mount], "").await?;
         }
         let labels = environment::labels(maybe(asked.labels, "labels")?)?;
