@@ -215,9 +215,7 @@ impl Watch {
         let asked = read(Body::wrap(body)).await?;
         let value: Value = serde_json::from_slice(&asked)
             .map_err(|e| Fault::new(format!("what Compose asks for cannot be read: {e}.")))?;
-        if matches!(kind, Kind::Container) {
-            made::check(&self.dock, &value).await?;
-        }
+        made::check(&self.dock, kind, &value).await?;
         let headers = end_to_end(parts.headers, false);
         let answer = self.dock.engine.relay(parts.method, url, headers, asked.into()).await?;
         let (status, headers) = (answer.status(), end_to_end(answer.headers().clone(), false));

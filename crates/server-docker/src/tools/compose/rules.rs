@@ -1,6 +1,6 @@
 //! What a completed compose file may say: the same as a call that creates a container.
 
-use super::real;
+use super::{env_files, real};
 use crate::dock::Dock;
 use crate::fault::Fault;
 use crate::isolation;
@@ -334,9 +334,7 @@ async fn top_level(dock: &Dock, kind: &str, one: &Value, folder: &Path) -> Resul
             });
             volumes::driver_options(dock, driver, options.collect()).await.map(|_| ())
         }
-        "networks" if matches!(text(one, "driver"), "host" | "macvlan" | "ipvlan") || text(one, "name") == "host" => {
-            isolation::namespace(dock.safety(), "network", "host").map(|_| ())
-        }
+        "networks" => network(dock.safety(), one),
         "configs" | "secrets" => match one.get("file").and_then(Value::as_str) {
             Some(file) => super::files::allowed(dock, &folder.join(file).to_string_lossy()).await.map(|_| ()),
             None => Ok(()),
@@ -345,8 +343,26 @@ async fn top_level(dock: &Dock, kind: &str, one: &Value, folder: &Path) -> Resul
     }
 }
 
+fn network(safety: &Safety, one: &Value) -> Result<(), Fault> {
+    if text(one, "name") == "host" {
+        isolation::namespace(safety, "network", "host")?;
+    }
+    let is_ours = |external: &Value| matches!(external, Value::Null | Value::Bool(false));
+    if !one.get("external").is_none_or(is_ours) {
+        return Ok(());
+    }
+    let driver = Some(text(one, "driver")).filter(|driver| !driver.is_empty()).unwrap_or("bridge");
+    let options = one.get("driver_opts").and_then(Value::as_object).into_iter().flatten();
+    isolation::network(safety, driver, &options.map(|(key, value)| (key.clone(), value.to_string())).collect())?;
+    isolation::addresses(safety, one.get("ipam").map_or("", |ipam| text(ipam, "driver")))
+}
+
 /// For fuzzing: no text harms the reader or the rules, and no privileged service passes.
 pub fn check(yaml: &str) {
+    if let Ok(named) = env_files::named(yaml) {
+        // It says itself if what it wrote is not what it meant.
+        let _ = env_files::with_paths(yaml, &named, &vec![Path::new("/held"); named.len()]);
+    }
     let Ok(model) = serde_saphyr::from_str::<Value>(yaml) else { return };
     let safety = Safety::default();
     for service in model.get("services").and_then(Value::as_object).into_iter().flat_map(Map::values) {
@@ -407,6 +423,31 @@ mod tests {
         let cached = "build: {context: ., cache_from: [a/b:c, 'type=registry,ref=a/b'], cache_to: [type=inline], \
             additional_contexts: {a: 'docker-image://b', c: ./d}}";
         assert!(verdict(cached).is_ok());
+    }
+
+    #[test]
+    fn a_network_may_be_what_a_call_may_make() {
+        let verdict = |yaml: &str| network(&Safety::default(), &serde_saphyr::from_str(yaml).unwrap());
+        for fine in [
+            "null",
+            "{driver: bridge}",
+            "{external: true, name: shared}",
+            "{ipam: {driver: default, config: [{subnet: 10.0.0.0/24}]}}",
+            "{driver_opts: {com.docker.network.driver.mtu: 1400}}",
+        ] {
+            assert!(verdict(fine).is_ok(), "{fine}");
+        }
+        for refused in [
+            "{driver: macvlan}",
+            "{driver: host}",
+            "{external: true, name: host}",
+            "{name: host}",
+            "{driver: some-plugin}",
+            "{driver_opts: {com.docker.network.bridge.name: docker0}}",
+            "{ipam: {driver: some-plugin}}",
+        ] {
+            assert!(verdict(refused).is_err(), "{refused}");
+        }
     }
 
     #[test]

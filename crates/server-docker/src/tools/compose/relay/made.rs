@@ -4,6 +4,7 @@ use crate::dock::Dock;
 use crate::engine::{Ask, path};
 use crate::fault::Fault;
 use crate::isolation;
+use crate::settings::Safety;
 use crate::tools::{items, text};
 use crate::volumes::{self, Bound};
 use serde_json::Value;
@@ -61,10 +62,24 @@ impl Made {
     }
 }
 
-/// Refuses to create a container that our own tools would not create: what opens the host.
-pub(super) async fn check(dock: &Dock, asked: &Value) -> Result<(), Fault> {
+/// Refuses to create what our own tools would not create: what opens the host.
+pub(super) async fn check(dock: &Dock, kind: Kind, asked: &Value) -> Result<(), Fault> {
+    if kind == Kind::Network {
+        let what = format!("the network {:?} is not created", text(asked, "Name"));
+        return network(dock.safety(), asked).map_err(|fault| fault.about(&what));
+    }
     let service = asked.pointer("/Labels/com.docker.compose.service").and_then(Value::as_str).unwrap_or("?");
     decide(dock, asked).await.map_err(|fault| fault.about(&format!("the service {service:?} is not created")))
+}
+
+fn network(safety: &Safety, asked: &Value) -> Result<(), Fault> {
+    if safety.unchecked {
+        return Ok(());
+    }
+    let driver = Some(text(asked, "Driver")).filter(|driver| !driver.is_empty()).unwrap_or("bridge");
+    let options = asked.get("Options").and_then(Value::as_object).into_iter().flatten();
+    isolation::network(safety, driver, &options.map(|(key, value)| (key.clone(), value.to_string())).collect())?;
+    isolation::addresses(safety, asked.get("IPAM").map_or("", |ipam| text(ipam, "Driver")))
 }
 
 async fn decide(dock: &Dock, asked: &Value) -> Result<(), Fault> {
