@@ -1,12 +1,15 @@
 //! `auth`: who may call at all.
 
+use crate::error::{Place, Warning};
 use crate::fingerprint::sha256;
 use crate::names;
 use crate::read::Item;
 use crate::secret::Secret;
+use crate::settings::Settings;
 use crate::tree::quoted;
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 /// The section `auth`.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +61,23 @@ impl fmt::Debug for Credential {
 
 /// Shorter tokens can be guessed.
 const SHORT: usize = 16;
+
+fn short(token: &str) -> Option<String> {
+    let message = "characters and can be guessed; make one with \"portcullis token new\"";
+    (token.chars().count() < SHORT).then(|| format!("is shorter than {SHORT} {message}"))
+}
+
+impl Settings {
+    /// Takes a token in that stands in no file: `source` names the flag or the variable.
+    pub fn add_token(&mut self, name: &str, source: &str, token: String) {
+        if let Some(message) = short(&token) {
+            let place = Place { origin: Arc::clone(&self.source.origin), line: None, key: source.to_owned() };
+            self.warnings.push(Warning { place, message });
+        }
+        let credential = Credential::Plain(Secret::new(token));
+        self.auth.tokens.push(Token { name: name.into(), credential, roles: Vec::new(), line: 0 });
+    }
+}
 
 impl Auth {
     pub(crate) fn read(item: &Item<'_>) -> Option<Self> {
@@ -113,10 +133,8 @@ fn read_plain(item: &Item<'_>) -> Option<Credential> {
         );
         return None;
     }
-    if token.chars().count() < SHORT {
-        item.warn(format!(
-            "is shorter than {SHORT} characters and can be guessed; make one with \"portcullis token new\""
-        ));
+    if let Some(warning) = short(token) {
+        item.warn(warning);
     }
     Some(Credential::Plain(secret))
 }

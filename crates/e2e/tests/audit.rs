@@ -93,6 +93,19 @@ async fn a_call_that_is_cancelled_or_times_out_has_its_line() {
 }
 
 #[tokio::test]
+async fn a_tool_that_says_it_failed_did_not_end_well() {
+    let house = House::start(settings()).await;
+    for server in ALL {
+        let alice = house.client(server, Some(&secret("alice")));
+        assert_eq!(alice.call("fail", json!({})).await.result()["isError"], true, "{server}");
+        // That word in what a tool says is none.
+        alice.call("echo", json!({"message": "\"isError\":true"})).await.result();
+        let outcome = |tool| lines(&house, server, tool).last().map(|line| line["outcome"].clone());
+        assert_eq!((outcome("fail"), outcome("echo")), (Some(json!("failed")), Some(json!("ok"))), "{server}");
+    }
+}
+
+#[tokio::test]
 async fn a_question_and_its_retry_are_two_exchanges_of_one_call() {
     let house = House::start(settings()).await;
     for server in ["builtin", "legacy"] {

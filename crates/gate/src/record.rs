@@ -96,9 +96,11 @@ impl Record {
     }
 
     /// Ends the account. If that is to be waited for, the receiver is told when the line is on disk.
-    pub(crate) fn finish(&self, outcome: &Result<usize, Error>) -> Option<oneshot::Receiver<()>> {
+    pub(crate) fn finish(&self, outcome: &Result<&Raw, Error>) -> Option<oneshot::Receiver<()>> {
         let (name, error, bytes) = match outcome {
-            Ok(bytes) => ("ok", None, *bytes),
+            // What a tool says of its own failure is a result like others (MCP, "Tools", section "Error Handling").
+            Ok(result) if result.is_set("isError") => ("failed", None, result.len()),
+            Ok(result) => ("ok", None, result.len()),
             Err(error) => (error.kind(), Some(error), 0),
         };
         self.close(name, error.map(log_text), bytes)

@@ -284,7 +284,8 @@ async fn keep(entry: std::sync::Weak<Entry>, metrics: Arc<Metrics>) {
         let about = server.about();
         metrics.server_is(&name, about.state, about.incarnation);
         let mut failed = false;
-        if about.state.answers() {
+        let answers = about.state.answers();
+        if answers {
             let Some((generation, rules)) =
                 entry.upgrade().map(|e| (e.catalogue.load().generation + 1, e.rules.clone()))
             else {
@@ -334,7 +335,10 @@ async fn keep(entry: std::sync::Weak<Entry>, metrics: Arc<Metrics>) {
             // The server is gone for good.
             return;
         }
-        tokio::time::sleep(SETTLE).await;
+        // Of a server that is starting nothing was read yet, and callers wait for that.
+        if answers {
+            tokio::time::sleep(SETTLE).await;
+        }
         while let Some(Some(_)) = futures_util::FutureExt::now_or_never(changes.next()) {}
     }
 }

@@ -472,7 +472,7 @@ impl Run {
 
     fn close(&mut self, reply: Result<Reply, Error>) {
         let written = match &reply {
-            Ok(Reply::Complete(result)) => self.record.finish(&Ok(result.len())),
+            Ok(Reply::Complete(result)) => self.record.finish(&Ok(result)),
             Ok(Reply::NeedsInput { .. }) => self.record.finish_with_question(),
             Err(error) => {
                 if let Error::Internal(detail) = error {

@@ -50,6 +50,15 @@ pub(crate) struct Pass<'s, 'w, 'a> {
     pub(crate) work: &'w mut Work<'a>,
 }
 
+/// A mistake of ours in one database of several is that database's error: it harms no other, and no result goes
+/// missing unsaid. Of one database alone a panic is what it is.
+fn guarded<T>(count: usize, search: impl FnOnce() -> Result<T>) -> Result<T> {
+    if count == 1 {
+        return search();
+    }
+    catch_unwind(AssertUnwindSafe(search)).unwrap_or_else(|_| damaged("the search in it panicked"))
+}
+
 impl Pass<'_, '_, '_> {
     pub(crate) fn run(mut self, databases: Vec<(usize, &Database)>, failed: &mut Vec<(usize, Error)>) -> Result<Found> {
         let mut found = Found::new(self.search);
@@ -69,7 +78,7 @@ impl Pass<'_, '_, '_> {
     ) -> Result<()> {
         let mut jobs = Vec::new();
         for (index, database) in databases {
-            match self.part(database) {
+            match guarded(self.count, || self.part(database)) {
                 Ok(part) => {
                     found.leaves = found.leaves.max(part.query.leaves());
                     jobs.push((index, part));
@@ -83,7 +92,7 @@ impl Pass<'_, '_, '_> {
         let threads = self.search.threads.clamp(1, jobs.len().max(1));
         if threads == 1 {
             return jobs.iter().try_for_each(|(index, part)| {
-                let done = self.search_one(*index, part, plan, found);
+                let done = guarded(self.count, || self.search_one(*index, part, plan, found));
                 note(done, *index, failed)
             });
         }
@@ -98,10 +107,7 @@ impl Pass<'_, '_, '_> {
                         let mut pass = Pass { search, count, work: &mut work };
                         let mut outcome = Ok(());
                         while let Some((index, part)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                            // A mistake of ours in one database is that database's error, and no result goes missing
-                            // unsaid.
-                            let search = AssertUnwindSafe(|| pass.search_one(*index, part, plan, &mut found));
-                            let done = catch_unwind(search).unwrap_or_else(|_| damaged("the search in it panicked"));
+                            let done = guarded(count, || pass.search_one(*index, part, plan, &mut found));
                             outcome = note(done, *index, &mut failed);
                             if outcome.is_err() {
                                 break;

@@ -4,7 +4,7 @@
 
 mod common;
 
-use glass::{Cache, Database, Error, Highlighter, Memory, Place, Search};
+use glass::{Cache, Database, Error, Highlighter, Memory, Place, ReadAt, Search};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -187,6 +187,48 @@ fn a_damaged_database_does_not_keep_others_from_answering() {
     assert!(both.hits.iter().all(|hit| hit.database == 1));
     let failed = Search::full_text("water").run(&[&broken, &broken], &never);
     assert!(matches!(failed, Err(Error::Damaged(_))));
+}
+
+/// Reads well until it is told to panic, for as many more reads.
+struct Panicking {
+    after: AtomicUsize,
+    bytes: &'static [u8],
+}
+
+impl ReadAt for Panicking {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
+        let left = self.after.load(Ordering::Relaxed);
+        assert!(left > 0, "this database panics");
+        self.after.store(left - 1, Ordering::Relaxed);
+        Memory(self.bytes).read_exact_at(buffer, offset)
+    }
+}
+
+#[test]
+fn a_database_whose_search_panics_harms_no_other_wherever_it_does_and_whatever_thread_it_is_on() {
+    let sound = open(HALVES[0]);
+    let alone = Search::full_text("river bridge").run(&[&sound], &never).unwrap();
+    let mut panicked = 0;
+    for (reads, threads) in (0..12).flat_map(|reads| [(reads, 1), (reads, 2)]) {
+        // Nothing is kept, so that each search reads.
+        let source = Arc::new(Panicking { after: AtomicUsize::new(usize::MAX), bytes: HALVES[1] });
+        let cache = Arc::new(Cache::new(0));
+        let bad = Database::open(source.clone(), 0..HALVES[1].len() as u64, &cache).unwrap();
+        source.after.store(reads, Ordering::Relaxed);
+        let both = Search::full_text("river bridge").threads(threads).run(&[&sound, &bad], &never).unwrap();
+        if both.failures.is_empty() {
+            // It needs no more than these.
+            continue;
+        }
+        panicked += 1;
+        assert!(matches!(both.failures[..], [(1, Error::Damaged(_))]), "{:?}", both.failures);
+        assert_eq!((both.total, both.hits.len()), (alone.total, alone.hits.len()), "{reads} {threads}");
+        // It left nothing behind: what can be read is searched again.
+        source.after.store(usize::MAX, Ordering::Relaxed);
+        let again = Search::full_text("river bridge").threads(threads).run(&[&sound, &bad], &never).unwrap();
+        assert!(again.failures.is_empty() && again.hits.iter().any(|hit| hit.database == 1));
+    }
+    assert!(panicked >= 4, "{panicked}");
 }
 
 #[test]

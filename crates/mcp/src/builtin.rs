@@ -17,6 +17,10 @@
 //!     .build();
 //! ```
 
+mod arguments;
+
+pub use arguments::{Mistake, Parameters};
+
 use crate::call::Call;
 use crate::error::Error;
 use crate::message::Id;
@@ -303,6 +307,7 @@ impl<S: Send + Sync + 'static> Builtin<S> {
         let title = head.title.map(Raw::of);
         let annotations = head.annotations.map(|a| Raw::of(&a));
         let output = O::schema();
+        let parameters = Parameters::of::<A>();
         let members = [
             ("name", Some(&name)),
             ("title", title.as_ref()),
@@ -319,7 +324,11 @@ impl<S: Send + Sync + 'static> Builtin<S> {
                 Box::pin(async move { running.await.map(O::into_result) })
             }
             // The model can mend its arguments, so this is for the model to read.
-            Err(e) => Box::pin(std::future::ready(Err(Fail::Tool(format!("invalid arguments: {e}"))))),
+            Err(e) => {
+                let given = arguments.read::<serde_json::Value>().unwrap_or_default();
+                let told = parameters.mistake(&given).map_or_else(|| e.to_string(), |mistake| mistake.sentence(""));
+                Box::pin(std::future::ready(Err(Fail::Tool(format!("invalid arguments: {told}")))))
+            }
         });
         if head.hidden {
             self.hidden.lock().unwrap_or_else(PoisonError::into_inner).insert(head.name.to_owned());

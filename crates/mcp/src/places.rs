@@ -92,6 +92,7 @@ impl Drop for Place {
 mod tests {
     use super::*;
     use futures_util::FutureExt;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
     fn a_caller_of_many_calls_does_not_keep_others_waiting() {
@@ -122,5 +123,40 @@ mod tests {
         // It was handed out and never fetched.
         drop(gone);
         assert!(places.take(&who).now_or_never().flatten().is_some());
+    }
+
+    #[test]
+    fn under_load_no_more_are_at_work_than_there_are_places_and_everybody_gets_one() {
+        const PLACES: usize = 5;
+        const CALLS: usize = 300;
+        let places = Places::new(PLACES);
+        let held: [AtomicUsize; 4] = Default::default();
+        let served = AtomicUsize::new(0);
+        let count = || held.iter().map(|held| held.load(Ordering::SeqCst)).sum::<usize>();
+        std::thread::scope(|scope| {
+            for thread in 0..12 {
+                let (places, held, served, count) = (&places, &held, &served, &count);
+                scope.spawn(move || {
+                    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                    for call in 0..CALLS {
+                        let who = (thread + call) % held.len();
+                        let name: Arc<str> = who.to_string().into();
+                        if call % 3 == 0 {
+                            // One that leaves, before or after it was given a place.
+                            drop(Box::pin(places.take(&name)).now_or_never());
+                        }
+                        let place = runtime.block_on(places.take(&name)).unwrap();
+                        let own = held[who].fetch_add(1, Ordering::SeqCst) + 1;
+                        assert!(own < PLACES && count() <= PLACES);
+                        std::thread::yield_now();
+                        held[who].fetch_sub(1, Ordering::SeqCst);
+                        served.fetch_add(1, Ordering::SeqCst);
+                        drop(place);
+                    }
+                });
+            }
+        });
+        let state = places.lock();
+        assert_eq!((served.into_inner(), state.free, state.held.len()), (12 * CALLS, PLACES, 0));
     }
 }

@@ -118,6 +118,13 @@ impl Raw {
         self.members().find(|m| m.key == key).map(|m| m.value)
     }
 
+    /// Whether this is an object in which `key`, a plain word, is `true`. What does not have the word is not gone
+    /// through member by member.
+    pub fn is_set(&self, key: &str) -> bool {
+        memchr::memmem::find(&self.0, key.as_bytes()).is_some()
+            && self.members().any(|member| member.key == key && member.value.is_true())
+    }
+
     /// The value of `key` as decoded text.
     pub fn get_text(&self, key: &str) -> Option<String> {
         self.get(key)?.text().map(Cow::into_owned)

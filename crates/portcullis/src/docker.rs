@@ -11,8 +11,7 @@ pub(crate) use settings::server_settings;
 use crate::plan::Plan;
 use clap::{Args, ValueEnum};
 use config::{
-    Arguments, Audit, Credential, Docker, LogFormat, LogLevel, PerSecond, Secret, ServerKind, ServerSettings, Settings,
-    Tier, Token, Words,
+    Arguments, Audit, Docker, LogFormat, LogLevel, PerSecond, ServerKind, ServerSettings, Settings, Tier, Words,
 };
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -90,12 +89,7 @@ fn plan_with(flags: &Flags, variables: Variables) -> Result<Plan, String> {
         if !token.is_ascii() {
             return Err("SECURITY_AUTH_TOKEN is not ASCII; make one with `portcullis token new`".into());
         }
-        settings.auth.tokens.push(Token {
-            name: "mcp-docker".into(),
-            credential: Credential::Plain(Secret::new(token.to_owned())),
-            roles: Vec::new(),
-            line: 0,
-        });
+        settings.add_token("mcp-docker", "SECURITY_AUTH_TOKEN", token.to_owned());
     }
     settings.auth.insecure = variables.switch("SECURITY_INSECURE_DISABLE_AUTH", false)?;
     network_settings(&mut settings, &variables)?;

@@ -6,7 +6,7 @@
 use crate::assemble::Inheritance;
 use crate::plan::{Plan, Read};
 use clap::{ArgAction, Args};
-use config::{Credential, LogLevel, Secret, ServerKind, ServerSettings, Settings, Token, Words};
+use config::{LogLevel, Secret, ServerKind, ServerSettings, Settings, Words};
 use front::http::rest;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -127,12 +127,7 @@ fn plan(flags: Flags) -> Result<Plan, String> {
             settings.telemetry.log.level = level;
             settings.rest = true;
             if let Some(key) = &key {
-                settings.auth.tokens.push(Token {
-                    name: "api-key".into(),
-                    credential: Credential::Plain(Secret::new(key.clone())),
-                    roles: Vec::new(),
-                    line: 0,
-                });
+                settings.add_token("api-key", "--api-key", key.clone());
             }
             Ok(())
         }

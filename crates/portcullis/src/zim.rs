@@ -11,7 +11,7 @@ mod variables;
 
 use crate::plan::Plan;
 use clap::{Args, Subcommand, ValueEnum};
-use config::{Credential, LogLevel, Secret, ServerKind, ServerSettings, Settings, Token, Words};
+use config::{LogLevel, ServerKind, ServerSettings, Settings, Words};
 use std::path::{Path, PathBuf};
 
 /// openzim-mcp's flags.
@@ -145,12 +145,7 @@ fn plan_with(
         if token.is_empty() || !token.is_ascii() {
             return Err("OPENZIM_MCP_AUTH_TOKEN is blank or not ASCII; make one with `portcullis token new`".into());
         }
-        settings.auth.tokens.push(Token {
-            name: "openzim".into(),
-            credential: Credential::Plain(Secret::new(token.to_owned())),
-            roles: Vec::new(),
-            line: 0,
-        });
+        settings.add_token("openzim", "OPENZIM_MCP_AUTH_TOKEN", token.to_owned());
     }
     settings.auth.insecure = switch(variable, "INSECURE_DISABLE_AUTH")?;
     for origin in list(variable, "CORS_ORIGINS")? {
@@ -271,6 +266,10 @@ mod tests {
             ("ALLOWED_HOSTS", r#"["m.example:*"]"#),
         ];
         let (plan, settings, zim) = read(&http, &token).unwrap();
+        assert!(settings.warnings.is_empty());
+        let guessed = read(&http, &[("AUTH_TOKEN", "hunter2")]).unwrap().1;
+        let warned = guessed.warnings.iter().map(ToString::to_string).collect::<String>();
+        assert!(warned.contains("OPENZIM_MCP_AUTH_TOKEN: is shorter") && !warned.contains("hunter2"), "{warned}");
         assert!(settings.check_safe_start().is_ok() && !plan.stdio && !zim.shows_paths);
         assert_eq!(settings.cors_origins, ["https://a.example"]);
         assert_eq!(settings.allowed_hosts[0].to_string(), "m.example:*");

@@ -65,19 +65,40 @@ pub fn is_secret_name(name: &str) -> bool {
 pub fn secrets(text: &str) -> String {
     let all = (SHAPES.as_ref(), URL_PASSWORD.as_ref(), ASSIGNED.as_ref(), OPTION.as_ref());
     let (Some(shapes), Some(url), Some(assigned), Some(option)) = all else { return HIDDEN.to_owned() };
-    let text = shapes.replace_all(text, HIDDEN);
-    let text = url.replace_all(&text, |found: &Captures<'_>| {
-        format!("{}:{HIDDEN}@", found.get(1).map_or("", |user| user.as_str()))
-    });
-    let text = assigned.replace_all(&text, |found: &Captures<'_>| match (found.get(1), found.get(3)) {
-        (Some(scheme), _) => format!("{} {HIDDEN}", scheme.as_str()),
-        (_, Some(name)) => format!("{}{HIDDEN}", name.as_str()),
-        _ => HIDDEN.to_owned(),
-    });
-    let text = option.replace_all(&text, |found: &Captures<'_>| {
-        format!("{}{HIDDEN}", found.get(1).map_or("", |name| name.as_str()))
-    });
+    // Most texts of an engine are short words and paths. What a pattern cannot do without is found sooner than that it
+    // does not match.
+    let has_space = text.bytes().any(|byte| byte.is_ascii_whitespace() || !byte.is_ascii());
+    let mut text = Cow::Borrowed(text);
+    if text.len() >= SHORTEST_SHAPE {
+        change(&mut text, shapes, |_| HIDDEN.to_owned());
+    }
+    if text.contains("://") {
+        change(&mut text, url, |found| format!("{}:{HIDDEN}@", found.get(1).map_or("", |user| user.as_str())));
+    }
+    if has_space || text.contains(['=', ':']) {
+        change(&mut text, assigned, |found| match (found.get(1), found.get(3)) {
+            (Some(scheme), _) => format!("{} {HIDDEN}", scheme.as_str()),
+            (_, Some(name)) => format!("{}{HIDDEN}", name.as_str()),
+            _ => HIDDEN.to_owned(),
+        });
+    }
+    if has_space && text.contains('-') {
+        change(&mut text, option, |found| format!("{}{HIDDEN}", found.get(1).map_or("", |name| name.as_str())));
+    }
     text.into_owned()
+}
+
+/// Bytes of the shortest secret that is known by its shape alone.
+const SHORTEST_SHAPE: usize = 15;
+
+fn change(text: &mut Cow<'_, str>, pattern: &Regex, to: impl Fn(&Captures<'_>) -> String) {
+    let changed = match pattern.replace_all(text, to) {
+        Cow::Owned(changed) => Some(changed),
+        Cow::Borrowed(_) => None,
+    };
+    if let Some(changed) = changed {
+        *text = Cow::Owned(changed);
+    }
 }
 
 /// The value that stands under a name, without its secrets.
@@ -183,6 +204,8 @@ mod tests {
             (r#"{"client_secret": "hunter2"}"#, "hunter2"),
             ("mysql --password hunter2 shop", "hunter2"),
             ("curl --api-key 'hunter2' x", "hunter2"),
+            ("xoxb-0123456789", "0123"),
+            ("bearer\u{a0}abcdefgh", "abcd"),
         ] {
             let hidden = secrets(text);
             assert!(hidden.contains(HIDDEN) && !hidden.contains(gone), "{hidden}");

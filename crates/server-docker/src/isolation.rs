@@ -258,6 +258,15 @@ pub(crate) fn addresses(safety: &Safety, driver: &str) -> Result<(), Fault> {
     )))
 }
 
+/// Drivers that give a container devices of the host: those of graphics cards, and no other (`cdi` names any).
+pub(crate) fn device_driver(safety: &Safety, driver: &str) -> Result<(), Fault> {
+    if matches!(driver, "" | "nvidia" | "amd") || safety.allows(&format!("device-driver:{driver}")) {
+        return Ok(());
+    }
+    let shown: String = driver.chars().take(80).filter(|c| !c.is_control()).collect();
+    Err(opens(&format!("the device driver {shown:?}"), &format!("device-driver:{shown}")))
+}
+
 /// A driver that sends the log elsewhere reaches whatever its options name.
 pub(crate) fn log_driver(safety: &Safety, driver: &str) -> Result<(), Fault> {
     if !LOCAL_LOGS.contains(&driver) && !safety.allows(&format!("log-driver:{driver}")) {

@@ -1,27 +1,32 @@
 //! Arguments that some clients send as JSON in a text, and lists that may be one word.
 
 use crate::fault::Fault;
+use mcp::builtin::{Mistake, Parameters};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::borrow::Cow;
 
-/// A value, or the JSON text of one.
+/// A value, or the JSON text of one; or what is wrong with it.
 #[derive(Debug, Clone)]
-pub(crate) struct Lenient<T>(Result<T, String>);
+pub(crate) struct Lenient<T>(Result<T, Mistake>);
 
-impl<'de, T: DeserializeOwned> Deserialize<'de> for Lenient<T> {
+impl<'de, T: DeserializeOwned + JsonSchema> Deserialize<'de> for Lenient<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
-        let read = match &value {
+        let wrong = |what: String| Mistake { place: String::new(), what };
+        let value = match &value {
             Value::String(text) => match serde_json::from_str::<Value>(text) {
-                Ok(inner @ (Value::Object(_) | Value::Array(_))) => serde_json::from_value(inner),
-                _ => return Ok(Self(Err("received an invalid JSON string".to_owned()))),
+                Ok(inner @ (Value::Object(_) | Value::Array(_))) => inner,
+                _ => return Ok(Self(Err(wrong("is a text that is no JSON".to_owned())))),
             },
-            _ => serde_json::from_value(value),
+            _ => value,
         };
-        Ok(Self(read.map_err(|e| e.to_string())))
+        let read = T::deserialize(&value);
+        Ok(Self(read.map_err(|error| {
+            Parameters::of::<T>().mistake(&value).unwrap_or_else(|| wrong(format!("cannot be read: {error}")))
+        })))
     }
 }
 
@@ -43,7 +48,7 @@ impl<T: JsonSchema> JsonSchema for Lenient<T> {
 impl<T> Lenient<T> {
     /// The value. `name` is the argument's.
     pub(crate) fn get(self, name: &str) -> Result<T, Fault> {
-        self.0.map_err(|error| Fault::new(format!("{name}: {error}.")))
+        self.0.map_err(|mistake| Fault::new(mistake.sentence(name)))
     }
 }
 
@@ -103,7 +108,7 @@ mod tests {
         assert!(read(r#"{"environment": null}"#).unwrap().is_empty() && read("{}").unwrap().is_empty());
         for wrong in [r#"{"environment": "{broken"}"#, r#"{"environment": "x"}"#, r#"{"environment": [1]}"#] {
             let Err(Fault::Said(told)) = read(wrong) else { panic!("{wrong}") };
-            assert!(told.starts_with("environment: "), "{told}");
+            assert!(told.starts_with("environment is "), "{told}");
         }
     }
 }

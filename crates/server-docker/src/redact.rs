@@ -9,13 +9,13 @@ use std::borrow::Cow;
 /// The members of what the engine says of a thing that are called like secrets and are none.
 const PLAIN: [&str; 4] = ["AuthorizationPlugins", "Private", "PrivatePort", "Authorization"];
 
-/// Everything in what the engine says of a thing.
+/// Everything in what the engine says of a thing, and Compose in its file.
 pub(crate) fn attributes(name: &str, value: &mut Value) {
     match value {
         Value::String(text) if name == "o" => *text = mount_options(text),
         Value::String(text) if !PLAIN.contains(&name) => *text = hide(name, text),
         Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
-        Value::Array(items) if name == "Env" => {
+        Value::Array(items) if ["Env", "environment", "args"].contains(&name) => {
             for item in items {
                 if let Value::String(entry) = item {
                     *entry = variable(entry);
@@ -23,7 +23,9 @@ pub(crate) fn attributes(name: &str, value: &mut Value) {
             }
         }
         Value::Array(items) => {
-            if ["Cmd", "Entrypoint", "Args", "Test", "Shell", "Command"].contains(&name) {
+            if ["Cmd", "Entrypoint", "Args", "Test", "Shell", "Command", "command", "entrypoint", "test"]
+                .contains(&name)
+            {
                 words(items);
             } else {
                 items.iter_mut().for_each(|item| attributes(name, item));

@@ -147,11 +147,12 @@ impl Safety {
 
 /// Whether a name can stand in [`Safety::allow`]: `privileged`; `network:host`, `pid:host`, `ipc:host`,
 /// `uts:host`, `userns:host`, `cgroupns:host`; `cap:NAME`, `device:PATH`, `security-opt:TEXT`,
-/// `volume-driver:NAME`, `network-driver:NAME`, `log-driver:NAME`.
+/// `volume-driver:NAME`, `network-driver:NAME`, `device-driver:NAME`, `log-driver:NAME`; `build-context:remote`.
 pub fn is_exception(name: &str) -> bool {
     let spaces = ["network:host", "pid:host", "ipc:host", "uts:host", "userns:host", "cgroupns:host"];
-    let kinds = ["cap:", "device:/", "security-opt:", "volume-driver:", "network-driver:", "log-driver:"];
-    name == "privileged"
+    let kinds =
+        ["cap:", "device:/", "security-opt:", "volume-driver:", "network-driver:", "device-driver:", "log-driver:"];
+    matches!(name, "privileged" | "build-context:remote")
         || spaces.contains(&name)
         || kinds.iter().any(|kind| name.strip_prefix(kind).is_some_and(|rest| !rest.is_empty()))
 }

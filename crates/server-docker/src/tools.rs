@@ -31,7 +31,7 @@ use crate::dock::Dock;
 use crate::fault::Fault;
 use crate::redact;
 use crate::settings::Safety;
-use mcp::builtin::{Annotations, Builtin, Fail, Output, tool};
+use mcp::builtin::{Annotations, Builtin, Fail, Output, Parameters, tool};
 use mcp::{Call, Tier};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
@@ -212,21 +212,26 @@ impl<A> Given<A> {
 
 impl<A: DeserializeOwned> Given<A> {
     /// Reads them. `null` is as good as nothing.
-    fn read(self, known: &[String]) -> Result<A, Fault> {
+    fn read(self, known: &Parameters) -> Result<A, Fault> {
         let Self(mut given, _) = self;
-        if let Some(name) = given.keys().find(|name| !known.contains(name)) {
-            let near = known.iter().min_by_key(|known| strsim::osa_distance(known, name));
+        let names: Vec<&str> = known.names().collect();
+        if let Some(name) = given.keys().find(|name| !names.contains(&name.as_str())) {
+            let near = names.iter().min_by_key(|known| strsim::osa_distance(known, name));
             let near = near.filter(|known| strsim::osa_distance(known, name) <= 1 + name.len() / 3);
             let hint = match near {
                 Some(near) => format!("Did you mean {near:?}?"),
-                None if known.is_empty() => "It takes none.".to_owned(),
-                None => format!("It takes {}.", known.join(", ")),
+                None if names.is_empty() => "It takes none.".to_owned(),
+                None => format!("It takes {}.", names.join(", ")),
             };
             let shown: String = name.chars().take(100).filter(|c| !c.is_control()).collect();
             return Err(Fault::new(format!("there is no argument {shown:?}. {hint}")));
         }
         given.retain(|_, value| !value.is_null());
-        serde_json::from_value(Value::Object(given)).map_err(|error| Fault::new(format!("invalid arguments: {error}.")))
+        let given = Value::Object(given);
+        A::deserialize(&given).map_err(|error| {
+            let told = known.mistake(&given).map_or_else(|| format!("{error}."), |mistake| mistake.sentence(""));
+            Fault::new(format!("invalid arguments: {told}"))
+        })
     }
 }
 
@@ -251,9 +256,7 @@ impl Offer<'_> {
             // It asks before it acts, and finds out anew what it would do when it is run again.
             head = head.replayable();
         }
-        let schema = schemars::schema_for!(A).to_value();
-        let properties = schema.get("properties").and_then(Value::as_object);
-        let known: Arc<[String]> = properties.into_iter().flat_map(Map::keys).cloned().collect();
+        let known = Parameters::of::<A>();
         let run = Arc::new(run);
         self.server = Some(server.tool(head, move |dock, given: Given<A>, call| {
             given.note(&call);

@@ -6,6 +6,7 @@
 
 use crate::fault::Fault;
 use crate::nearest::nearest;
+use mcp::builtin::Parameters;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
@@ -34,13 +35,6 @@ impl<A: JsonSchema> JsonSchema for Arguments<A> {
     }
 }
 
-/// What a type of arguments takes.
-struct Known {
-    /// Names, and what they are.
-    properties: Vec<(String, Kind)>,
-    required: Vec<String>,
-}
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Integer,
@@ -48,58 +42,58 @@ enum Kind {
     Other,
 }
 
-fn known<A: JsonSchema + 'static>() -> Arc<Known> {
-    static ALL: LazyLock<RwLock<HashMap<TypeId, Arc<Known>>>> = LazyLock::new(RwLock::default);
+/// What a type of arguments takes, made once.
+fn known<A: JsonSchema + 'static>() -> Arc<Parameters> {
+    static ALL: LazyLock<RwLock<HashMap<TypeId, Arc<Parameters>>>> = LazyLock::new(RwLock::default);
     let of = TypeId::of::<A>();
     if let Some(known) = ALL.read().unwrap_or_else(PoisonError::into_inner).get(&of) {
         return Arc::clone(known);
     }
-    let schema = schemars::schema_for!(A).to_value();
-    let kind = |property: &Value| {
-        let types = property.get("type").map(|kind| match kind {
-            Value::Array(types) => types.clone(),
-            one => vec![one.clone()],
-        });
-        let is = |name: &str| types.as_ref().is_some_and(|types| types.iter().any(|t| t == name) && types.len() < 3);
-        match () {
-            () if is("integer") => Kind::Integer,
-            () if is("boolean") => Kind::Boolean,
-            () => Kind::Other,
-        }
-    };
-    let properties = schema.get("properties").and_then(Value::as_object);
-    let properties = properties.into_iter().flatten().map(|(name, property)| (name.clone(), kind(property))).collect();
-    let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
-    let required = required.filter_map(|name| name.as_str().map(str::to_owned)).collect();
-    let known = Arc::new(Known { properties, required });
+    let known = Arc::new(Parameters::of::<A>());
     ALL.write().unwrap_or_else(PoisonError::into_inner).insert(of, Arc::clone(&known));
     known
+}
+
+/// What an argument is, if there is one of that name.
+fn kind(known: &Parameters, name: &str) -> Option<Kind> {
+    let property = known.schema().get("properties")?.get(name)?;
+    let types = property.get("type").map(|kind| match kind {
+        Value::Array(types) => types.as_slice(),
+        one => std::slice::from_ref(one),
+    });
+    let is = |name: &str| types.is_some_and(|types| types.iter().any(|t| t == name) && types.len() < 3);
+    Some(match () {
+        () if is("integer") => Kind::Integer,
+        () if is("boolean") => Kind::Boolean,
+        () => Kind::Other,
+    })
 }
 
 fn read<A: DeserializeOwned + JsonSchema + 'static>(given: Map<String, Value>) -> Result<A, Fault> {
     let known = known::<A>();
     let mut arguments = Map::new();
     for (name, value) in given {
-        let Some((_, kind)) = known.properties.iter().find(|(known, _)| *known == name) else {
+        let Some(kind) = kind(&known, &name) else {
             return Err(unknown(&name, &known));
         };
         if !value.is_null() {
-            arguments.insert(name, understood(value, *kind));
+            arguments.insert(name, understood(value, kind));
         }
     }
-    if let Some(missing) = known.required.iter().find(|name| !arguments.contains_key(*name)) {
-        return Err(Fault::new("invalid_argument", format!("{missing} is needed."))
-            .with("invalid_arguments", vec![Value::from(missing.as_str())]));
-    }
-    serde_json::from_value(Value::Object(arguments))
-        .map_err(|error| Fault::new("invalid_argument", format!("The arguments cannot be read: {error}.")))
+    let arguments = Value::Object(arguments);
+    A::deserialize(&arguments).map_err(|error| match known.mistake(&arguments) {
+        Some(mistake) => {
+            let argument = mistake.place.split(['.', '[']).next().unwrap_or_default();
+            Fault::new("invalid_argument", mistake.sentence("")).with("invalid_arguments", vec![Value::from(argument)])
+        }
+        None => Fault::new("invalid_argument", format!("The arguments cannot be read: {error}.")),
+    })
 }
 
-fn unknown(name: &str, known: &Known) -> Fault {
-    let names = || known.properties.iter().map(|(name, _)| name.as_str());
-    let hint = match nearest(name, names()) {
+fn unknown(name: &str, known: &Parameters) -> Fault {
+    let hint = match nearest(name, known.names()) {
         Some(near) => format!("Did you mean {near:?}?"),
-        None => format!("It takes {}.", names().collect::<Vec<_>>().join(", ")),
+        None => format!("It takes {}.", known.names().collect::<Vec<_>>().join(", ")),
     };
     let shown: String = name.chars().take(100).collect();
     Fault::new("unknown_argument", format!("There is no argument {shown:?}. {hint}"))

@@ -5,7 +5,7 @@ use crate::fault::Fault;
 use crate::index::{TextIndex, Volume};
 use crate::kept::Content;
 use crate::preset::{Preset, Presets};
-use crate::scan::{self, Found};
+use crate::scan::{self, Found, Stamp};
 use crate::settings::Settings;
 use crate::side::{self, Folder};
 use crate::tools::metadata::uuid;
@@ -89,6 +89,11 @@ impl Opener {
 
     fn options(&self) -> Options {
         Options::new().caches(&self.caches).limits(self.limits.clone())
+    }
+
+    /// Whether something in the operator's file of presets has no effect.
+    pub(crate) const fn has_wrong_presets(&self) -> bool {
+        self.presets.is_wrong()
     }
 
     /// How many archives were opened since the start.
@@ -222,6 +227,19 @@ impl Book {
         self.damage.get().map(String::as_str)
     }
 
+    /// Whether it could not be used when that was last tried. Opens nothing.
+    pub(crate) fn seems_damaged(&self) -> bool {
+        self.damage().is_some() || (self.is_known_damaged && self.about.get().is_none())
+    }
+
+    /// Whether it can be used, if it was tried. Opens nothing.
+    pub(crate) fn is_readable(&self) -> Option<bool> {
+        if self.seems_damaged() {
+            return Some(false);
+        }
+        self.about.get().map(|_| true)
+    }
+
     /// Whether it can be used. Opens it if it never was.
     pub(crate) fn is_damaged(&self) -> bool {
         self.about.get().is_none() && self.about().is_err() && self.damage().is_some()
@@ -265,12 +283,17 @@ impl Book {
         }
     }
 
-    /// When the file was last written.
-    pub(crate) fn modified(&self) -> Option<SystemTime> {
+    /// The state of its file; nothing in memory.
+    pub(crate) fn stamp(&self) -> Option<&Stamp> {
         match &self.place {
-            Place::File(found) => found.stamp.modified(),
+            Place::File(found) => Some(&found.stamp),
             Place::Memory(_) => None,
         }
+    }
+
+    /// When the file was last written.
+    pub(crate) fn modified(&self) -> Option<SystemTime> {
+        self.stamp().and_then(Stamp::modified)
     }
 
     /// Whether the file is the one that was found before.

@@ -135,6 +135,11 @@ impl Volume {
         Ok(Some(Found { hits: hits.collect(), total: ranked.total, is_exact: true }))
     }
 
+    /// Whether its text can be searched.
+    pub(crate) fn has_text_index(&self) -> Result<bool, Fault> {
+        Ok(self.texts()?.is_some() || self.has_side_index())
+    }
+
     /// Whether there is an index that was made for the archive.
     pub(crate) fn has_side_index(&self) -> bool {
         self.side_index().is_some()

@@ -10,7 +10,8 @@ use crate::book::{Book, Opener};
 use crate::fault::Fault;
 use crate::kept;
 use crate::nearest::nearest;
-use crate::scan::{self, Found, Scanned};
+use crate::query::Misspellings;
+use crate::scan::{self, Found, Passed, Scanned};
 use crate::settings::Settings;
 use crate::side::background::Background;
 use arc_swap::ArcSwapOption;
@@ -29,6 +30,8 @@ pub(crate) struct Library {
     pub(crate) opener: Arc<Opener>,
     pub(crate) articles: Articles,
     pub(crate) background: Arc<Background>,
+    /// Words that are mended in questions.
+    pub(crate) misspellings: Misspellings,
     /// Where articles are kept over a restart, if they are.
     kept: Option<PathBuf>,
     /// How often an article was kept or found when they were last written.
@@ -49,8 +52,10 @@ type Told = Box<dyn Fn(&[Changed]) + Send + Sync>;
 /// The archives at one time.
 pub(crate) struct Shelf {
     pub(crate) books: Vec<Arc<Book>>,
+    /// What is not served, though it looks as if it should be. The log knows it.
+    passed: Vec<Passed>,
     /// How many of the configured paths cannot be read.
-    unreadable: usize,
+    pub(crate) unreadable: usize,
     /// Folders in which archives may come.
     pub(crate) folders: Vec<PathBuf>,
     /// Archives are found by their paths too. Where paths are not shown, nobody learns by trying which there are.
@@ -76,6 +81,7 @@ impl Library {
         let opener = Arc::new(Opener::new(&settings));
         let articles = Articles::new(&settings);
         let background = Arc::new(Background::new(opener.side.clone(), settings.builds_indexes));
+        let misspellings = Misspellings::of(&settings.rewrite);
         let keeps = settings.keeps_answers && settings.answers.enabled && !settings.paths.is_empty();
         let kept = settings.cache_folder.as_ref().filter(|_| keeps).map(|cache| kept::file(cache, &settings.paths));
         let (shelf, scanned) = (ArcSwapOption::empty(), Mutex::new(None));
@@ -84,6 +90,7 @@ impl Library {
             opener,
             articles,
             background,
+            misspellings,
             kept,
             saved: Mutex::default(),
             is_unkept: AtomicBool::new(false),
@@ -187,7 +194,10 @@ impl Library {
     }
 
     fn look(&self, before: Option<&Shelf>) -> Shelf {
-        let Scanned { found, unreadable, empty, folders } = scan::scan(&self.settings);
+        let Scanned { found, passed, unreadable, empty, folders } = scan::scan(&self.settings);
+        // Once, and not at each look at the folders.
+        let was_told = |passed: &Passed| before.is_some_and(|before| before.passed.contains(passed));
+        passed.iter().filter(|passed| !was_told(passed)).for_each(Passed::tell);
         for path in empty.iter().filter(|_| before.is_none()) {
             tracing::warn!(path = %path.display(), "there are no archives (.zim) here yet; they are seen when they come");
         }
@@ -211,7 +221,7 @@ impl Library {
             });
         }
         books.sort_by(|a, b| a.name.cmp(&b.name));
-        Shelf { books, unreadable, folders, knows_paths: self.settings.shows_paths }
+        Shelf { books, passed, unreadable, folders, knows_paths: self.settings.shows_paths }
     }
 
     /// How the library is, in words without paths. Opens what was never opened, unless there are more archives than may
@@ -244,6 +254,13 @@ impl Drop for Library {
 }
 
 impl Shelf {
+    /// The archives in the order in which callers are offered them: those that are known to be damaged last.
+    pub(crate) fn offered(&self) -> impl Iterator<Item = &Arc<Book>> {
+        let is_damaged = |book: &&Arc<Book>| book.seems_damaged();
+        let sound = self.books.iter().filter(move |book| !is_damaged(book));
+        sound.chain(self.books.iter().filter(is_damaged))
+    }
+
     /// The archive that a caller means: by its name, its file name, that without `.zim`, or its path. None is
     /// needed if there is one only. What a caller says is compared with what was found and never becomes a path.
     pub(crate) fn find(&self, said: Option<&str>) -> Result<&Arc<Book>, Fault> {
@@ -288,7 +305,7 @@ impl Shelf {
     }
 
     fn names(&self) -> String {
-        let mut names: Vec<_> = self.books.iter().take(NAMED).map(|b| format!("{:?}", b.name)).collect();
+        let mut names: Vec<_> = self.offered().take(NAMED).map(|b| format!("{:?}", b.name)).collect();
         if self.books.len() > NAMED {
             names.push(format!("and {} more, see zim_metadata", self.books.len() - NAMED));
         }
@@ -337,4 +354,85 @@ fn changes(before: Option<&Shelf>, now: &[Arc<Book>]) -> Vec<Changed> {
         note(name, How::Removed);
     }
     changed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracing::field::{Field, Visit};
+    use tracing::{Event, Metadata, Subscriber, span};
+
+    /// Lines of the log, as this thread writes them.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<String>>>);
+
+    impl Lines {
+        fn take(&self) -> Vec<String> {
+            std::mem::take(&mut self.0.lock().unwrap())
+        }
+    }
+
+    impl Subscriber for Lines {
+        fn enabled(&self, about: &Metadata<'_>) -> bool {
+            *about.level() <= tracing::Level::WARN
+        }
+
+        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+        fn event(&self, event: &Event<'_>) {
+            struct Line(String);
+            impl Visit for Line {
+                fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+                    self.0.push_str(&format!("{field}={value:?} "));
+                }
+            }
+            let mut line = Line(String::new());
+            event.record(&mut line);
+            self.0.lock().unwrap().push(line.0);
+        }
+
+        fn enter(&self, _: &span::Id) {}
+        fn exit(&self, _: &span::Id) {}
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_not_served_is_told_once_and_again_if_it_comes_back() {
+        let (served, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (link, target) = (served.path().join("linked.zim"), other.path().join("there.zim"));
+        for path in [&target, &served.path().join("own.zim"), &other.path().join("notes.txt")] {
+            std::fs::write(path, crate::demo_archive()).unwrap();
+        }
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        std::os::unix::fs::symlink(other.path().join("notes.txt"), served.path().join("notes.txt")).unwrap();
+        let lines = Lines::default();
+        tracing::subscriber::with_default(lines.clone(), || {
+            let mut settings = Settings::of([served.path().to_owned(), served.path().join("gone")]);
+            let library = Library::new(settings.clone());
+            assert_eq!(library.fresh().books.len(), 1);
+            let told = lines.take();
+            let about = |what: &str| told.iter().filter(|line| line.contains(what)).count();
+            assert_eq!((told.len(), about("linked.zim"), about("gone")), (2, 1, 1), "{told:?}");
+            assert!(told.iter().any(|line| line.contains("there.zim") && line.contains("not followed")), "{told:?}");
+            library.fresh();
+            assert_eq!(lines.take(), Vec::<String>::new(), "it is told once");
+            std::fs::remove_file(&link).unwrap();
+            library.fresh();
+            std::os::unix::fs::symlink(&target, &link).unwrap();
+            library.fresh();
+            assert_eq!(lines.take().len(), 1);
+            // What lies in another folder that is served is found there, and is nothing to tell.
+            settings.paths = vec![served.path().to_owned(), other.path().to_owned()];
+            assert_eq!(Library::new(settings.clone()).fresh().books.len(), 2);
+            assert_eq!(lines.take(), Vec::<String>::new());
+            settings.archives = 1;
+            assert_eq!(Library::new(settings).fresh().books.len(), 1);
+            assert!(lines.take().iter().any(|line| line.contains("more archives than are served")));
+        });
+    }
 }

@@ -46,6 +46,8 @@ const MAX_FILE: u64 = 1 << 20;
 pub(crate) struct Presets {
     kinds: HashMap<String, Style>,
     archives: HashMap<String, (Option<String>, Style)>,
+    /// Something in the operator's file has no effect.
+    is_wrong: bool,
 }
 
 impl Presets {
@@ -53,8 +55,11 @@ impl Presets {
     /// effect.
     pub(crate) fn read(file: Option<&Path>) -> Self {
         let questions = Style { is_questions: Some(true), paragraphs: Some(3), snippet_chars: None };
-        let mut presets =
-            Self { kinds: HashMap::from([("stackexchange".to_owned(), questions)]), archives: HashMap::new() };
+        let mut presets = Self {
+            kinds: HashMap::from([("stackexchange".to_owned(), questions)]),
+            archives: HashMap::new(),
+            is_wrong: false,
+        };
         let Some(file) = file else { return presets };
         let place = file.display();
         let text = match std::fs::metadata(file).and_then(|about| match about.len() {
@@ -64,19 +69,28 @@ impl Presets {
             Ok(text) => text,
             Err(error) => {
                 tracing::warn!(file = %place, %error, "the file of presets cannot be read and has no effect");
+                presets.is_wrong = true;
                 return presets;
             }
         };
+        let mut is_wrong = false;
         match DeTable::parse(&text) {
             Ok(root) => presets.change(root.get_ref(), &mut |wrong| {
+                is_wrong = true;
                 tracing::warn!(file = %place, "{wrong} in the file of presets is not understood and has no effect");
             }),
             Err(error) => {
                 let reason = error.message();
                 tracing::warn!(file = %place, reason, "the file of presets is no TOML and has no effect");
+                is_wrong = true;
             }
         }
+        presets.is_wrong = is_wrong;
         presets
+    }
+
+    pub(crate) const fn is_wrong(&self) -> bool {
+        self.is_wrong
     }
 
     fn change(&mut self, root: &DeTable<'_>, wrong: &mut dyn FnMut(String)) {

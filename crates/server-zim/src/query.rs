@@ -15,3 +15,4 @@ pub(crate) mod synthesize;
 mod topic;
 
 pub(crate) use answers::answer;
+pub(crate) use mend::Misspellings;

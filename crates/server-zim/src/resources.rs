@@ -1,6 +1,6 @@
 //! Resources: the list of archives, what one of them is, and its entries as they are; and the completion of names.
 
-use crate::article::{beginning, public_path};
+use crate::article::{beginning, is_text, public_path};
 use crate::book::Book;
 use crate::fault::Fault;
 use crate::links::decoded;
@@ -138,12 +138,8 @@ fn entry(work: &Work, book: &Book, path: &str) -> Result<Option<Value>, Fault> {
     let Some(found) = retrieve::find(work, &archive, path)? else { return Ok(None) };
     let entry = found.entry.resolve()?;
     let mime = entry.mime_type().unwrap_or("application/octet-stream");
-    let plain = mime.split(';').next().unwrap_or_default().trim();
-    let is_text = plain.starts_with("text/")
-        || ["application/json", "application/xml", "application/javascript", "application/xhtml+xml", "image/svg+xml"]
-            .contains(&plain);
     let size = entry.size()?;
-    if !is_text {
+    if !is_text(mime) {
         if size > MAX_BYTES {
             let message = format!(
                 "{} has {size} bytes, and {MAX_BYTES} are given as a resource. Use zim_get with binary=true.",
@@ -175,7 +171,7 @@ fn complete(desk: &Desk, target: &Target, argument: &str, typed: &str) -> Vec<St
     let typed = typed.to_lowercase();
     let begins = |name: &str| name.to_lowercase().starts_with(&typed);
     let is_template = matches!(target, Target::Template(_));
-    let named = shelf.books.iter().filter(|book| begins(&book.name) || begins(book.file_name()));
+    let named = shelf.offered().filter(|book| begins(&book.name) || begins(book.file_name()));
     // In a uri a name is one segment.
     let names = named
         .map(|book| if is_template { book.name.replace('%', "%25").replace('/', "%2F") } else { book.name.clone() });

@@ -1,6 +1,6 @@
 //! Finds archives in folders.
 //!
-//! A link is followed if it leads to a place inside the configured folders, and is passed over if not. An
+//! A link is followed if it leads to a place inside the configured folder, and is passed over if not. An
 //! archive is opened by the path without links, and after that it is checked that this path still is the
 //! file that was opened: a folder that is exchanged meanwhile opens no other file.
 
@@ -13,6 +13,8 @@ use std::time::SystemTime;
 /// How deep folders are looked into, and how many names are looked at.
 const MAX_DEPTH: usize = 8;
 const MAX_NAMES: usize = 100_000;
+/// How much is told that is not served.
+const MAX_PASSED: usize = 100;
 
 /// An archive that was found.
 #[derive(Debug)]
@@ -29,10 +31,10 @@ pub(crate) struct Found {
 }
 
 /// Tells one state of an archive from another: of its file, or of each of its parts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Stamp(Vec<FileStamp>);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct FileStamp {
     bytes: u64,
     modified: Option<SystemTime>,
@@ -69,9 +71,51 @@ fn inode(_: &Metadata) -> u64 {
     0
 }
 
+/// Something that is not served, for the log: it may name paths.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Passed {
+    pub(crate) path: PathBuf,
+    pub(crate) why: Why,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Why {
+    /// A configured path that cannot be read, and what the system says.
+    Unreadable(String),
+    /// A link that leads out of the configured folders, to this place.
+    LeadsOut(PathBuf),
+    /// A part of it lies outside of its folder, or is gone.
+    PartOutside,
+    /// There are more archives than this, which are as many as are served.
+    TooMany(usize),
+}
+
+impl Passed {
+    /// Writes it to the log.
+    pub(crate) fn tell(&self) {
+        let path = self.path.display();
+        match &self.why {
+            Why::Unreadable(error) => tracing::warn!(%path, error, "a configured path cannot be read"),
+            Why::LeadsOut(target) => tracing::warn!(
+                %path, target = %target.display(),
+                "a link leads out of the served folders and is not followed: serve the folder that it leads to as well"
+            ),
+            Why::PartOutside => tracing::warn!(
+                %path,
+                "a part of this archive is not there or lies outside of its folder: the archive is not served"
+            ),
+            Why::TooMany(limit) => {
+                tracing::warn!(%path, limit, "there are more archives than are served: those from here on are not");
+            }
+        }
+    }
+}
+
 /// What there is.
 pub(crate) struct Scanned {
     pub(crate) found: Vec<Found>,
+    /// What is not served, though it looks as if it should be; not more than [`MAX_PASSED`].
+    pub(crate) passed: Vec<Passed>,
     /// How many of the configured paths cannot be read.
     pub(crate) unreadable: usize,
     /// Configured paths where nothing was found.
@@ -87,34 +131,50 @@ pub fn archives(paths: &[PathBuf]) -> Vec<PathBuf> {
 
 /// All archives.
 pub(crate) fn scan(settings: &Settings) -> Scanned {
-    let mut scan =
-        Scan { found: Vec::new(), folders: Vec::new(), seen: HashSet::new(), names: 0, limit: settings.archives };
+    let mut scan = Scan {
+        found: Vec::new(),
+        passed: Vec::new(),
+        folders: Vec::new(),
+        seen: HashSet::new(),
+        names: 0,
+        limit: settings.archives,
+        roots: settings.paths.iter().filter_map(|path| fs::canonicalize(path).ok()).collect(),
+    };
     let (mut unreadable, mut empty) = (0, Vec::new());
     for path in &settings.paths {
-        // The log may name it; callers are told a number.
         let before = scan.found.len();
         match scan.root(path) {
             Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "a configured path cannot be read");
+                // The log names it; callers are told a number.
+                scan.pass(path.clone(), Why::Unreadable(error.to_string()));
                 unreadable += 1;
             }
             Ok(()) if scan.found.len() == before => empty.push(path.clone()),
             Ok(()) => {}
         }
     }
-    Scanned { found: scan.found, unreadable, empty, folders: scan.folders }
+    Scanned { found: scan.found, passed: scan.passed, unreadable, empty, folders: scan.folders }
 }
 
 struct Scan {
     found: Vec<Found>,
+    passed: Vec<Passed>,
     folders: Vec<PathBuf>,
     /// Folders and files that were looked at, by path without links: what is reached twice counts once.
     seen: HashSet<PathBuf>,
     names: usize,
     limit: usize,
+    /// The configured paths without links.
+    roots: Vec<PathBuf>,
 }
 
 impl Scan {
+    fn pass(&mut self, path: PathBuf, why: Why) {
+        if self.passed.len() < MAX_PASSED {
+            self.passed.push(Passed { path, why });
+        }
+    }
+
     fn root(&mut self, configured: &Path) -> std::io::Result<()> {
         let root = fs::canonicalize(configured)?;
         if fs::metadata(&root)?.is_dir() {
@@ -138,19 +198,32 @@ impl Scan {
         names.sort();
         for name in names {
             self.names += 1;
-            if self.names > MAX_NAMES || self.found.len() >= self.limit {
+            if self.names > MAX_NAMES {
                 return;
             }
             let relative = relative.join(&name);
-            let Ok(path) = fs::canonicalize(folder.join(&name)) else { continue };
+            let named = folder.join(&name);
+            let Ok(path) = fs::canonicalize(&named) else { continue };
+            let Ok(metadata) = fs::metadata(&path) else { continue };
+            let is_meant = is_archive(&relative) && metadata.is_file();
+            if self.found.len() >= self.limit && is_meant {
+                let why = Why::TooMany(self.limit);
+                if !self.passed.iter().any(|passed| passed.why == why) {
+                    self.pass(named, why);
+                }
+                return;
+            }
             if !path.starts_with(root) {
-                tracing::debug!(name = %relative.display(), "a link leads out of its folder and is passed over");
+                // What lies in another configured folder is found there.
+                let is_elsewhere = self.roots.iter().any(|root| path.starts_with(root));
+                if !is_elsewhere && (is_meant || metadata.is_dir()) {
+                    self.pass(named, Why::LeadsOut(path));
+                }
                 continue;
             }
-            let Ok(metadata) = fs::metadata(&path) else { continue };
             if metadata.is_dir() && depth < MAX_DEPTH {
                 self.folder(root, &path, &relative, depth + 1);
-            } else if metadata.is_file() && is_archive(&relative) {
+            } else if is_meant {
                 self.file(root, &path, relative);
             }
         }
@@ -161,7 +234,7 @@ impl Scan {
             return;
         }
         let Some(files) = files(root, path) else {
-            tracing::warn!(name = %relative.display(), "a part of an archive lies outside of its folder: it is passed over");
+            self.pass(path.to_owned(), Why::PartOutside);
             return;
         };
         if let Some(stamp) = Stamp::of(&files) {

@@ -79,6 +79,12 @@ async fn every_kind_of_question_has_an_answer() {
         assert!(text.contains("\n\n> ~"), "{question}: {text}");
     }
     let health = common::tool(&server, "zim_health", json!({})).await;
+    let counted = health["health"]["simple_tools_telemetry"].as_object().unwrap();
+    let grammar = include_str!("../src/query/intents.txt").lines();
+    for intent in grammar.filter(|line| line.starts_with(|c: char| c.is_alphabetic())) {
+        let name = intent.split_whitespace().next().unwrap();
+        assert!(counted.contains_key(&format!("intent.{name}")), "{name} was never asked");
+    }
     assert_eq!(health["health"]["simple_tools_telemetry"]["intent.toc"], 1);
     assert_eq!(health["health"]["simple_tools_telemetry"]["disambiguation_returned"], 1);
 }
@@ -106,6 +112,37 @@ async fn what_is_no_question_or_several_is_told_so() {
     ] {
         assert_eq!(fault(&server, "zim_query", arguments).await["operation"], code);
     }
+}
+
+#[tokio::test]
+async fn lists_of_misspellings_are_read_once_when_the_server_begins() {
+    let folder = folder(&[("cities.zim", cities().build())]);
+    let list = folder.path().join("misspellings");
+    std::fs::write(&list, "Brlin=Berlin\n").unwrap();
+    let mut settings = quick(&folder);
+    settings.rewrite.misspellings = Some(list.clone());
+    let server = server(settings);
+    assert!(query(&server, "tell me about Brlin").await.contains("Berlin is a"));
+    std::fs::remove_file(list).unwrap();
+    assert!(query(&server, "tell me about Brlin").await.contains("Berlin is a"));
+}
+
+#[tokio::test]
+async fn an_archive_without_an_index_says_how_to_get_one_whether_something_is_found_or_not() {
+    let folder = folder(&[("cities.zim", cities().build())]);
+    let server = server(quick(&folder));
+    for question in ["search for Berlin", "search for zzqqxx"] {
+        let text = query(&server, question).await;
+        assert!(text.contains("no index of its text") && text.contains("portcullis zim build-index"), "{text}");
+    }
+    let second = told(&server, json!({"query": "search for Mercury", "limit": 1, "offset": 1})).await;
+    assert!(second.contains("## 2. Mercury"), "{second}");
+    let title = json!({"query": "find article titled Mercury", "limit": 1});
+    assert!(told(&server, title).await.contains("Pass `offset=1` for the next ones."));
+    let last = told(&server, json!({"query": "find article titled Mercury", "limit": 1, "offset": 1})).await;
+    assert!(last.contains("\n2. **Mercury") && !last.contains("Pass `offset"), "{last}");
+    let all = told(&server, json!({"query": "suggestions for ber", "limit": 1000})).await;
+    assert!(all.contains("\"text\": \"Berlin\""), "{all}");
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ fn moon() -> Writer {
         .metadata("Title", "Sky")
         .page("s/Moon", "Moon", "<h1>Moon</h1><p>It is far.</p>")
         .item((b'C', "m.png"), "", "image/png", [1, 2, 3])
+        .item((b'C', "data"), "", "application/ld+json", "{}")
         .item((b'C', "big.png"), "", "image/png", vec![0; 300 << 10])
         .item((b'C', "big.txt"), "", "text/plain", "é".repeat(200 << 10))
         .main_page("s/Moon")
@@ -49,6 +50,8 @@ async fn archives_and_entries_are_resources() {
     let page = read(&server, "zim://sky/entry/s%2FMoon").await;
     assert_eq!((&page["mimeType"], &page["text"]), (&json!("text/html"), &json!("<h1>Moon</h1><p>It is far.</p>")));
     assert_eq!(read(&server, "zim://sky.zim/entry/m.png").await["blob"], "AQID");
+    // What zim_get reads as text is text here as well.
+    assert_eq!(read(&server, "zim://sky.zim/entry/data").await["text"], "{}");
     let big = read(&server, "zim://sky/entry/big.txt").await;
     assert!(big["text"].as_str().unwrap().ends_with("bytes. Use zim_get for the rest.]"));
     for (uri, code) in [
@@ -88,7 +91,8 @@ async fn prompts_name_the_tools_that_there_are() {
 
 #[tokio::test]
 async fn names_of_archives_are_completed() {
-    let folder = folder(&[("Sky.zim", moon().build()), ("deep/sea.zim", moon().build())]);
+    let archives = [("S.zim", b"no archive".to_vec()), ("Sky.zim", moon().build()), ("deep/sea.zim", moon().build())];
+    let folder = folder(&archives);
     let server = server(quick(&folder));
     tool(&server, "zim_metadata", json!({})).await;
     let complete = |reference: Value, argument: &str, typed: &str| {
@@ -97,10 +101,19 @@ async fn names_of_archives_are_completed() {
         async move { ask(&server, "completion/complete", params).await["completion"]["values"].clone() }
     };
     let prompt = json!({"type": "ref/prompt", "name": "explore"});
-    assert_eq!(complete(prompt.clone(), "zim_file_path", "s").await, json!(["Sky.zim", "deep/sea.zim"]));
+    // One that cannot be used is the last to be offered.
+    let expected = json!(["Sky.zim", "deep/sea.zim", "S.zim"]);
+    assert_eq!(complete(prompt.clone(), "zim_file_path", "s").await, expected);
     assert_eq!(complete(prompt, "other", "s").await, json!([]));
     let template = json!({"type": "ref/resource", "uri": "zim://{name}"});
     assert_eq!(complete(template, "name", "DEEP").await, json!(["deep%2Fsea.zim"]));
+    let unnamed = common::fault(&server, "zim_search", json!({"query": "x"})).await;
+    let names = "Name an archive as zim_file_path: \"Sky.zim\", \"deep/sea.zim\", \"S.zim\".";
+    assert_eq!(unnamed["message"], names);
+    let nothing = tool(&server, "zim_search", json!({"query": "s.zim", "zim_file_path": "sea"})).await;
+    let others = nothing["_meta"]["suggestions"].as_array().unwrap();
+    assert!(others.contains(&json!({"type": "alt_archive", "value": "Sky.zim"})), "{nothing}");
+    assert!(!others.contains(&json!({"type": "alt_archive", "value": "S.zim"})), "{nothing}");
 }
 
 #[tokio::test]

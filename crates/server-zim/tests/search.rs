@@ -5,9 +5,11 @@
 mod common;
 
 use common::{folder, quick, tool};
+use mcp::Server;
 use serde_json::{Value, json};
 use server_zim::server;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use zim::writer::Writer;
 
 const WHOLE: &[u8] = include_bytes!("../../glass/tests/data/whole.glass");
@@ -86,6 +88,55 @@ async fn pages_of_a_joint_search_have_no_row_twice_and_no_archive_too_often() {
     }
 }
 
+/// All rows of a search, page by page: archive and path.
+async fn page_by_page(server: &Arc<dyn Server>, mut arguments: Value) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    loop {
+        let page = tool(server, "zim_search", arguments.clone()).await;
+        let rows = page["results"].as_array().unwrap();
+        let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
+        all.extend(rows.iter().map(|row| (text(row, "zim_file"), text(row, "path"))));
+        assert_eq!(page["done"], page["next_cursor"].is_null(), "{page}");
+        let Some(cursor) = page["next_cursor"].as_str() else { return all };
+        assert!(!rows.is_empty(), "{page}");
+        arguments["cursor"] = cursor.into();
+    }
+}
+
+/// Pages whose titles begin alike and are of different lengths.
+fn titled(count: usize) -> Vec<u8> {
+    let page = |writer: Writer, n: usize| {
+        let title = format!("Page {n:03} {}", "x".repeat(n * 37 % 50));
+        writer.page(&format!("p{n}"), &title, "<p>text</p>")
+    };
+    (0..count).fold(Writer::new().page("Page", "Page", "<p>text</p>"), page).build()
+}
+
+#[tokio::test]
+async fn pages_of_titles_have_every_title_once_in_one_archive_and_in_several() {
+    let folder = folder(&[("a.zim", titled(330)), ("b.zim", titled(30))]);
+    let server = server(quick(&folder));
+    for (arguments, expected) in [
+        (json!({"query": "page", "mode": "title", "zim_file_path": "a.zim", "limit": 7}), 331),
+        (json!({"query": "page", "mode": "title", "cross_file": true, "limit": 20}), 331 + 31),
+        // An archive without an index of its text.
+        (json!({"query": "page", "zim_file_path": "a.zim", "limit": 90}), 331),
+    ] {
+        let all = page_by_page(&server, arguments.clone()).await;
+        let once: HashSet<_> = all.iter().collect();
+        assert_eq!((all.len(), once.len()), (expected, expected), "{arguments}");
+        assert_eq!(all[0], ("a.zim".to_owned(), "Page".to_owned()));
+    }
+    // By offset as by cursor; and a page of titles says at each page that it is one.
+    let at = async |offset: u64| {
+        tool(&server, "zim_search", json!({"query": "page", "zim_file_path": "a", "offset": offset, "limit": 10})).await
+    };
+    let (first, second) = (at(0).await, at(10).await);
+    assert_ne!(first["results"], second["results"]);
+    assert_eq!((&second["page_info"]["offset"], &second["_meta"]["reason"]), (&json!(10), &json!("no_xapian_index")));
+    assert!(second["_meta"]["hint"].as_str().unwrap().contains("build-index"), "{second}");
+}
+
 #[tokio::test]
 async fn each_archive_reads_the_query_in_its_own_language() {
     let french = indexed(FRENCH, ["page/fr1".to_owned(), "page/fr2".to_owned()]);
@@ -94,6 +145,30 @@ async fn each_archive_reads_the_query_in_its_own_language() {
     let found = tool(&server, "zim_search", json!({"query": "ancienne rivière", "cross_file": true})).await;
     assert_eq!((&found["total"], &found["files_with_hits"]), (&json!(2), &json!(1)));
     assert!(found["results"].as_array().unwrap().iter().all(|row| row["zim_file"] == "french.zim"));
+}
+
+#[tokio::test]
+async fn the_last_page_of_a_joint_search_says_what_it_leaves_out() {
+    let [first, second] = halves();
+    let folder = folder(&[first, second]);
+    let server = server(quick(&folder));
+    let mut arguments = json!({"query": "river", "cross_file": true, "limit": 8});
+    let page = tool(&server, "zim_search", arguments.clone()).await;
+    assert_eq!((&page["done"], &page["_meta"]["hint"]), (&json!(false), &Value::Null));
+    arguments["cursor"] = page["next_cursor"].clone();
+    let last = tool(&server, "zim_search", arguments).await;
+    assert_eq!((&last["done"], last["page_info"]["offset"].as_u64()), (&json!(true), Some(10)));
+    let hint = last["_meta"]["hint"].as_str().unwrap();
+    let left = last["total"].as_u64().unwrap() - 16;
+    assert!(left > 0 && hint.contains(&format!("{left} that match")), "{hint}");
+    assert!(hint.contains("raise limit (it is 8, up to 50)") && hint.contains("zim_file_path"), "{hint}");
+    // With all of them there is nothing to say.
+    let all = tool(&server, "zim_search", json!({"query": "river", "cross_file": true, "limit": 50})).await;
+    assert_eq!((&all["done"], &all["_meta"]["hint"]), (&json!(true), &Value::Null));
+    let asked =
+        json!({"name": "zim_query", "arguments": {"query": "search all files for river", "limit": 8, "offset": 10}});
+    let text = common::ask(&server, "tools/call", asked).await["content"][0]["text"].as_str().unwrap().to_owned();
+    assert!(text.contains(&format!("{left} that match")), "{text}");
 }
 
 #[tokio::test]
@@ -121,6 +196,13 @@ async fn an_archive_that_fails_hides_no_other_and_is_named() {
     );
     assert!(found["results"].as_array().unwrap().iter().all(|row| row["zim_file"] == "half-1.zim"));
     assert!(!found["results"].as_array().unwrap().is_empty());
+    // Those with hits first, those that failed last; and a cursor outlives a new look at the folder.
+    let names = |page: &Value| -> Vec<String> {
+        page["files"].as_array().unwrap().iter().map(|file| file["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&found), ["half-1.zim", "plain.zim", "broken.zim", "damaged.zim"]);
+    let all = page_by_page(&server, json!({"query": "river", "cross_file": true, "limit": 16})).await;
+    assert_eq!(all.len(), 16);
     // All fail: each is named, and nothing is found.
     let only = common::folder(&[("broken.zim", indexed(&broken, numbered(0..40)))]);
     let server = server_zim::server(quick(&only));

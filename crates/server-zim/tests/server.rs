@@ -265,6 +265,41 @@ async fn an_unknown_argument_is_refused_with_the_one_that_was_meant() {
     let refused = fault(&server, "zim_search", json!({"query": "x", "limitt": 3})).await;
     assert_eq!(refused["operation"], "unknown_argument");
     assert!(refused["message"].as_str().unwrap().contains("\"limit\""), "{refused}");
+    for (tool, arguments, argument, told) in [
+        ("zim_search", json!({}), "query", "query is needed: Words to find."),
+        (
+            "zim_search",
+            json!({"query": "x", "limit": "ten"}),
+            "limit",
+            "limit is a whole number, such as 10, and not the text \"ten\".",
+        ),
+        (
+            "zim_links",
+            json!({"entry_path": "x", "direction": "out"}),
+            "direction",
+            "direction is one of \"outbound\", \"inbound\", \"related\", and not the text \"out\".",
+        ),
+        (
+            "zim_get",
+            json!({"entry_paths": "a"}),
+            "entry_paths",
+            "entry_paths is a list of texts, such as [\"a\", \"b\"], and not the text \"a\".",
+        ),
+        ("zim_get", json!({"entry_paths": ["a", 1]}), "entry_paths", "entry_paths[1] is a text, and not the number 1."),
+        (
+            "zim_get",
+            json!({"compact_budget": {}}),
+            "compact_budget",
+            "compact_budget is a whole number, such as 10 or a text, and not an object.",
+        ),
+    ] {
+        let refused = fault(&server, tool, arguments).await;
+        assert_eq!(refused["message"], told);
+        assert_eq!(
+            (&refused["operation"], &refused["invalid_arguments"]),
+            (&json!("invalid_argument"), &json!([argument]))
+        );
+    }
     let refused = fault(&server, "zim_get", json!({"whatever": 1})).await;
     assert!(refused["message"].as_str().unwrap().contains("entry_path"), "{refused}");
 }

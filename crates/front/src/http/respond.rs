@@ -140,8 +140,8 @@ impl Refusal {
                 set_retry_after(&mut response, retry_after);
                 response
             }
-            Self::Host => text(StatusCode::MISDIRECTED_REQUEST, "Invalid Host header"),
-            Self::Origin => text(StatusCode::FORBIDDEN, "Invalid Origin header"),
+            Self::Host => text(StatusCode::MISDIRECTED_REQUEST, "Invalid Host header (setting `allowed_hosts`)"),
+            Self::Origin => text(StatusCode::FORBIDDEN, "Invalid Origin header (setting `cors_origins`)"),
             Self::NotFound => json(StatusCode::NOT_FOUND, &Raw::of(&serde_json::json!({"error": "not found"}))),
             Self::Method { allow } => {
                 let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");

@@ -73,7 +73,7 @@ impl<'a> Visit<'a> {
     fn misnamed(&self, refused: Refused) -> Refusal {
         match refused {
             Refused::Host(host) => {
-                tracing::warn!(client = %self.address, "Invalid Host header: {host}");
+                tracing::warn!(client = %self.address, "Invalid Host header: {host} (setting `allowed_hosts`)");
                 Refusal::Host
             }
             Refused::Origin => Refusal::Origin,

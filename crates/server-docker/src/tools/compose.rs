@@ -145,7 +145,7 @@ async fn read(dock: &Arc<Dock>, asked: &Project) -> Result<Ready, Fault> {
     command.arg("-f").arg(written.path()).arg("--env-file").arg(set.path());
     command.arg("--project-directory").arg(&folder).args(["-p", &project, "config"]);
     let (text, _) = run(command, None).await?;
-    let model = written::yaml(&text, "what Compose made of the file")?;
+    let model = written::completed(&text)?;
     let names =
         |key: &str| model.get(key).and_then(Value::as_object).into_iter().flat_map(|all| all.keys().cloned()).collect();
     let profiles = variables.lines().filter_map(|line| line.trim().strip_prefix("COMPOSE_PROFILES=")).next_back();
@@ -211,6 +211,9 @@ async fn start(dock: &Dock, compose: &Compose, folder: &Path, relay: &Relay) -> 
         }
     }
     command.env("DOCKER_HOST", relay.host()).env("COMPOSE_ANSI", "never").env("NO_COLOR", "1");
+    // A repository that is allowed as a build context is fetched without the logins and keys of who runs us.
+    command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+    command.env("GIT_SSH_COMMAND", "false");
     if let Some(first) = compose.first {
         command.arg(first);
     }
@@ -275,7 +278,7 @@ struct Config {
     project: String,
     services: Vec<String>,
     volumes: Vec<String>,
-    /// The whole file, completed; secrets hidden.
+    /// The whole file, completed, as JSON; secrets hidden.
     config: String,
     /// Whether docker_compose_up would be refused, and why.
     refused: Option<String>,
@@ -293,7 +296,7 @@ async fn config(dock: Arc<Dock>, asked: Project, call: Call) -> Result<Structure
             Err(Fault::Said(why) | Fault::Refused(why)) => Some(why),
             Err(other) => return Err(other),
         };
-        let config = written::hidden(&ready.text);
+        let config = written::hidden(ready.model);
         Ok(Structured(Config {
             project: ready.project,
             services: ready.services,

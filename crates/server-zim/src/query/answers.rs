@@ -7,19 +7,19 @@ mod links;
 mod topics;
 
 use super::frame::Framed;
+use super::grammar::Intent;
 use super::guard;
-use super::mend::{self, Misspellings};
+use super::mend;
 use super::question::{self, Meaning};
 use super::topic;
 use crate::book::Book;
 use crate::cursor;
 use crate::fault::Fault;
 use crate::search::words;
-use crate::tools::get::{Get, View};
+use crate::tools::get::View;
 use crate::tools::links::Direction;
+use crate::tools::metadata;
 use crate::tools::query::Query;
-use crate::tools::search::{Mode, Search};
-use crate::tools::{browse, get, metadata, search};
 use crate::work::Work;
 use serde::Serialize;
 use std::sync::Arc;
@@ -98,7 +98,7 @@ pub(crate) fn answer(work: &Work, given: &Query) -> Result<String, Fault> {
     let offset = offset(given, &asked)?;
     correct(work, given, &mut meaning);
     if let Some(topic) = meaning.get("topic").or_else(|| meaning.get("entry"))
-        && matches!(meaning.intent, "tell_me_about" | "summary")
+        && matches!(meaning.intent, Intent::TellMeAbout | Intent::Summary)
         && let Some(parts) = guard::several(topic)
         && !is_title(work, given, topic)
     {
@@ -107,7 +107,7 @@ pub(crate) fn answer(work: &Work, given: &Query) -> Result<String, Fault> {
         let body = format!("**These are {} things.** Ask for them one by one:\n\n{}", parts.len(), list.join("\n"));
         return Ok(framed(body, "multi_entity_chain_rejected").render());
     }
-    work.telemetry.count(&format!("intent.{}", meaning.intent));
+    work.telemetry.count(&format!("intent.{}", meaning.intent.name()));
     if meaning.certainty < 0.55 {
         work.telemetry.count("low_confidence_note");
     }
@@ -115,7 +115,7 @@ pub(crate) fn answer(work: &Work, given: &Query) -> Result<String, Fault> {
     let answer = asking.answer()?;
     let framed = Framed {
         body: answer.body,
-        intent: meaning.intent,
+        intent: meaning.intent.name(),
         certainty: meaning.certainty,
         is_foreign: answer.is_foreign,
         budget: given.compact.then(|| given.compact_budget.as_ref().map_or(6000, crate::tools::Budget::chars)),
@@ -162,9 +162,8 @@ fn offset(given: &Query, asked: &str) -> Result<i64, Fault> {
 
 /// Mends the words of a topic. Paths and quoted text stay as they are.
 fn correct(work: &Work, given: &Query, meaning: &mut Meaning) {
-    let misspellings = Misspellings::of(&work.holdings.settings.rewrite);
     let Some(topic) = meaning.about.get("topic").cloned() else { return };
-    if let Some(mended) = misspellings.mend(&topic, |word| is_title(work, given, word)) {
+    if let Some(mended) = work.holdings.misspellings.mend(&topic, |word| is_title(work, given, word)) {
         meaning.about.insert("topic", mended);
     }
 }
@@ -180,70 +179,41 @@ impl Asking<'_> {
         self.meaning.get(name)
     }
 
-    fn limit(&self) -> Option<i64> {
-        Some(self.given.limit.unwrap_or(ROWS))
+    /// Rows of a list that has so many at most.
+    fn limit(&self, most: i64) -> Option<i64> {
+        Some(self.given.limit.unwrap_or(ROWS).min(most))
     }
 
     fn answer(&self) -> Result<Answer, Fault> {
         match self.meaning.intent {
-            "list_files" => self.list_files(),
-            "search_all" => self.search_all(),
-            "tell_me_about" => self.tell_me_about(),
-            "search" => self.search(),
-            _ => {
-                let Some(book) = self.book()? else { return Ok(self.choose()) };
-                self.about(book)
-            }
+            Intent::ListFiles => self.list_files(),
+            Intent::SearchAll => self.search_all(),
+            Intent::TellMeAbout => self.tell_me_about(),
+            Intent::Search => self.search(),
+            Intent::Metadata => self.of_book(|book| Ok(Answer::json(&metadata::describe(self.work, &book.name)?))),
+            Intent::MainPage => self.of_book(|book| self.main_page(book)),
+            Intent::ListNamespaces => self.of_book(|book| self.namespaces(book)),
+            Intent::WalkNamespace => self.of_book(|book| self.walk(book)),
+            Intent::Browse => self.of_book(|book| self.browse(book)),
+            Intent::GetSection => self.of_book(|book| self.section(book)),
+            Intent::Toc => self.of_book(|book| self.view(book, View::Toc)),
+            Intent::Structure => self.of_book(|book| self.view(book, View::Structure)),
+            Intent::Summary => self.of_book(|book| self.view(book, View::Summary)),
+            Intent::Binary => self.of_book(|book| self.binary(book)),
+            Intent::Links => self.of_book(|book| self.links(book)),
+            Intent::Related => self.of_book(|book| self.related(book, Direction::Related)),
+            Intent::InboundLinks => self.of_book(|book| self.related(book, Direction::Inbound)),
+            Intent::Suggestions => self.of_book(|book| self.suggestions(book)),
+            Intent::FilteredSearch => self.of_book(|book| self.filtered(book)),
+            Intent::FindByTitle => self.of_book(|book| self.find_by_title(book)),
+            Intent::GetEntries => self.of_book(|book| self.entries(book)),
+            Intent::GetArticle => self.of_book(|book| self.article(book)),
         }
     }
 
-    /// What needs an archive.
-    fn about(&self, book: &Arc<Book>) -> Result<Answer, Fault> {
-        let path = Some(book.name.clone());
-        match self.meaning.intent {
-            "metadata" => Ok(Answer::json(&metadata::describe(self.work, &book.name)?)),
-            "main_page" => self.main_page(book),
-            "list_namespaces" => self.namespaces(book),
-            "walk_namespace" => self.walk(book),
-            "browse" => {
-                let namespace = self.get("namespace").unwrap_or("C").to_owned();
-                let given = browse::Browse {
-                    zim_file_path: path,
-                    namespace,
-                    limit: self.limit(),
-                    offset: Some(self.offset),
-                    ..browse::Browse::default()
-                };
-                Ok(Answer::json(&browse::browse(self.work, &given)?))
-            }
-            "get_section" => self.section(book),
-            "toc" => self.view(book, View::Toc),
-            "structure" => self.view(book, View::Structure),
-            "summary" => self.view(book, View::Summary),
-            "binary" => {
-                let entry_path = Some(self.entry(book)?);
-                let given = Get { zim_file_path: path, entry_path, binary: true, ..Get::default() };
-                Ok(Answer::json(&get::get(self.work, &given)?))
-            }
-            "links" => self.links(book),
-            "related" => self.related(book, Direction::Related),
-            "inbound_links" => self.related(book, Direction::Inbound),
-            "suggestions" => {
-                let query = self.get("topic").unwrap_or_default().to_owned();
-                let given = Search {
-                    query,
-                    mode: Mode::Suggest,
-                    zim_file_path: path,
-                    limit: self.limit(),
-                    ..Search::default()
-                };
-                Ok(Answer::json(&search::search(self.work, &given)?))
-            }
-            "filtered_search" => self.filtered(book),
-            "find_by_title" => self.find_by_title(book),
-            "get_zim_entries" => self.entries(book),
-            _ => self.article(book),
-        }
+    /// The answer of one archive, or which there are to choose from.
+    fn of_book(&self, answer: impl FnOnce(&Arc<Book>) -> Result<Answer, Fault>) -> Result<Answer, Fault> {
+        self.book()?.map_or_else(|| Ok(self.choose()), answer)
     }
 
     /// The archive that is asked: named in the call, named in the question, or the only one. Nothing if it has to be
@@ -272,7 +242,11 @@ impl Asking<'_> {
 
     fn choose(&self) -> Answer {
         let books = &self.work.shelf.books;
-        let names: Vec<String> = books.iter().take(NAMED).map(|book| format!("- `{}`", book.name)).collect();
+        let line = |book: &Arc<Book>| {
+            let note = if book.seems_damaged() { " (damaged)" } else { "" };
+            format!("- `{}`{note}", book.name)
+        };
+        let names: Vec<String> = self.work.shelf.offered().take(NAMED).map(line).collect();
         let more =
             if books.len() > NAMED { format!("\n\n… and {} more", books.len() - NAMED) } else { String::new() };
         Answer::foreign(format!(

@@ -11,15 +11,57 @@ const STEPS: usize = 100_000;
 /// Words that `*` passes over.
 const SKIPPED: usize = 4;
 
-/// Something a question can mean.
-pub(super) struct Intent {
-    pub(super) name: &'static str,
+/// The intents by their names in the grammar. Each has its answer in `answers.rs`, and all are in `intents.txt`.
+macro_rules! intents {
+    ($($intent:ident = $name:literal),* $(,)?) => {
+        /// What a question can mean.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Intent { $($intent),* }
+
+        impl Intent {
+            const ALL: &[Self] = &[$(Self::$intent),*];
+
+            pub(super) const fn name(self) -> &'static str {
+                match self { $(Self::$intent => $name),* }
+            }
+        }
+    };
+}
+
+intents! {
+    ListFiles = "list_files",
+    Metadata = "metadata",
+    MainPage = "main_page",
+    ListNamespaces = "list_namespaces",
+    WalkNamespace = "walk_namespace",
+    Browse = "browse",
+    GetSection = "get_section",
+    Toc = "toc",
+    Structure = "structure",
+    Summary = "summary",
+    Binary = "binary",
+    InboundLinks = "inbound_links",
+    Related = "related",
+    Links = "links",
+    Suggestions = "suggestions",
+    SearchAll = "search_all",
+    FilteredSearch = "filtered_search",
+    FindByTitle = "find_by_title",
+    GetEntries = "get_zim_entries",
+    GetArticle = "get_article",
+    TellMeAbout = "tell_me_about",
+    Search = "search",
+}
+
+/// An intent, and the ways of saying it.
+pub(super) struct Ways {
+    pub(super) intent: Intent,
     pub(super) confidence: f64,
     specificity: f64,
     patterns: Vec<Vec<Part>>,
 }
 
-impl Intent {
+impl Ways {
     pub(super) fn score(&self) -> f64 {
         self.confidence * 0.7 + self.specificity / 10.0 * 0.3
     }
@@ -50,13 +92,13 @@ pub(super) struct Token {
 /// Captured words: the first token and the one after the last.
 pub(super) type Captures = BTreeMap<&'static str, (usize, usize)>;
 
-pub(super) fn intents() -> &'static [Intent] {
-    static ALL: LazyLock<Vec<Intent>> = LazyLock::new(|| read(INTENTS));
+pub(super) fn intents() -> &'static [Ways] {
+    static ALL: LazyLock<Vec<Ways>> = LazyLock::new(|| read(INTENTS));
     &ALL
 }
 
-fn read(text: &'static str) -> Vec<Intent> {
-    let mut intents: Vec<Intent> = Vec::new();
+fn read(text: &'static str) -> Vec<Ways> {
+    let mut intents: Vec<Ways> = Vec::new();
     for line in text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
         if line.starts_with(' ') {
             if let Some(intent) = intents.last_mut() {
@@ -70,7 +112,8 @@ fn read(text: &'static str) -> Vec<Intent> {
         let (name, confidence, specificity) = (fields.next(), fields.next(), fields.next());
         let number = |field: Option<&str>| field.and_then(|text| text.parse().ok()).unwrap_or(0.0);
         let (confidence, specificity) = (number(confidence), number(specificity));
-        intents.extend(name.map(|name| Intent { name, confidence, specificity, patterns: Vec::new() }));
+        let intent = Intent::ALL.iter().find(|intent| Some(intent.name()) == name);
+        intents.extend(intent.map(|intent| Ways { intent: *intent, confidence, specificity, patterns: Vec::new() }));
     }
     intents
 }
@@ -148,7 +191,7 @@ pub(super) fn tokens(question: &str) -> Vec<Token> {
     tokens
 }
 
-impl Intent {
+impl Ways {
     /// What is captured, if the question is said in one of the ways.
     pub(super) fn matched(&self, tokens: &[Token]) -> Option<Captures> {
         self.patterns.iter().find_map(|pattern| {
@@ -222,10 +265,16 @@ mod tests {
 
     #[test]
     fn the_grammar_is_read_and_every_intent_has_ways_of_saying_it() {
-        let intents = intents();
-        assert_eq!(intents.len(), 22);
-        for intent in intents {
-            assert!(!intent.patterns.is_empty() && intent.confidence > 0.5, "{}", intent.name);
+        let all = intents();
+        // Each name of the grammar is an intent's, and each intent stands in it once.
+        let written = INTENTS.lines().filter(|line| line.starts_with(|c: char| c.is_alphabetic()));
+        let written: Vec<_> = written.filter_map(|line| line.split_whitespace().next()).collect();
+        assert_eq!(all.iter().map(|ways| ways.intent.name()).collect::<Vec<_>>(), written);
+        for intent in Intent::ALL {
+            assert_eq!(written.iter().filter(|name| **name == intent.name()).count(), 1, "{intent:?}");
+        }
+        for ways in all {
+            assert!(!ways.patterns.is_empty() && ways.confidence > 0.5, "{:?}", ways.intent);
         }
     }
 

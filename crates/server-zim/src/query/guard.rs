@@ -2,8 +2,11 @@
 
 use super::grammar::tokens;
 use super::question::said;
+use std::collections::HashSet;
+use std::sync::LazyLock;
 
-const FILLER: &str = include_str!("filler.txt");
+/// Words that say nothing by themselves.
+static FILLER: LazyLock<HashSet<&str>> = LazyLock::new(|| include_str!("filler.txt").split_whitespace().collect());
 /// Connectors of two requests.
 const CHAINS: [&str; 9] = [" and then ", " then ", " after that ", ";", " also ", " plus ", " -> ", " → ", ". "];
 /// Connectors of several things.
@@ -13,8 +16,10 @@ const LISTS: [&str; 6] = [",", " and ", " or ", " & ", " vs ", " / "];
 pub(super) fn is_filler(question: &str) -> bool {
     let tokens = tokens(question);
     let is_lower = !question.chars().any(char::is_uppercase);
-    let known = |word: &str| FILLER.split_whitespace().any(|filler| filler == word);
-    is_lower && tokens.len() <= 8 && !tokens.is_empty() && tokens.iter().all(|t| !t.is_quoted && known(&t.word))
+    is_lower
+        && tokens.len() <= 8
+        && !tokens.is_empty()
+        && tokens.iter().all(|t| !t.is_quoted && FILLER.contains(t.word.as_str()))
 }
 
 /// Two requests in one: each half is a request by itself.

@@ -9,17 +9,25 @@ const MISSPELLINGS: &str = include_str!("misspellings.txt");
 const MAX_WORDS: usize = 500;
 
 /// Words that are often written wrong.
-pub(super) struct Misspellings(HashMap<String, String>);
+#[derive(Debug)]
+pub(crate) struct Misspellings(HashMap<String, String>);
 
 impl Misspellings {
-    /// Those of the settings, or ours.
-    pub(super) fn of(settings: &Rewrite) -> Self {
+    /// Those of the settings, or ours. Reads files.
+    pub(crate) fn of(settings: &Rewrite) -> Self {
         if !settings.enabled {
             return Self(HashMap::new());
         }
         let own = settings.misspellings.as_deref().and_then(read_file);
         let mut words = own.unwrap_or_else(|| pairs(MISSPELLINGS));
-        if let Some(text) = settings.exclusions.as_deref().and_then(|path| std::fs::read_to_string(path).ok()) {
+        let exclusions = settings.exclusions.as_deref().and_then(|path| match std::fs::read_to_string(path) {
+            Ok(text) => Some(text),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "the list of words that stay as they are cannot be read");
+                None
+            }
+        });
+        if let Some(text) = exclusions {
             let excluded: HashSet<String> = text.split_whitespace().map(str::to_lowercase).collect();
             words.retain(|wrong, _| !excluded.contains(wrong));
         }

@@ -1,12 +1,12 @@
 //! What a question means.
 
-use super::grammar::{Captures, Token, intents, tokens};
+use super::grammar::{Captures, Intent, Token, intents, tokens};
 use std::collections::BTreeMap;
 
 /// What a question means, and what it is about.
 #[derive(Clone, Debug)]
 pub(super) struct Meaning {
-    pub(super) intent: &'static str,
+    pub(super) intent: Intent,
     pub(super) certainty: f64,
     /// What was captured: entry, topic, section, namespace, archive, type, entries.
     pub(super) about: BTreeMap<&'static str, String>,
@@ -25,7 +25,7 @@ pub(super) fn read(question: &str) -> Meaning {
         let topic = whole(question, &tokens);
         // A few words that are no request are a topic.
         let is_topic = tokens.len() <= 6 && !question.contains('?');
-        let (intent, certainty) = if is_topic { ("tell_me_about", 0.7) } else { ("search", 0.5) };
+        let (intent, certainty) = if is_topic { (Intent::TellMeAbout, 0.7) } else { (Intent::Search, 0.5) };
         Meaning { intent, certainty, about: BTreeMap::from([("topic", topic)]) }
     })
 }
@@ -33,13 +33,13 @@ pub(super) fn read(question: &str) -> Meaning {
 /// What it means, if it is said in one of the ways of the grammar.
 pub(super) fn said(question: &str) -> Option<Meaning> {
     let tokens = tokens(question);
-    let mut best: Option<(f64, &'static str, f64, Captures)> = None;
-    for intent in intents() {
-        if best.as_ref().is_some_and(|(score, ..)| *score >= intent.score()) {
+    let mut best: Option<(f64, Intent, f64, Captures)> = None;
+    for ways in intents() {
+        if best.as_ref().is_some_and(|(score, ..)| *score >= ways.score()) {
             continue;
         }
-        if let Some(captures) = intent.matched(&tokens) {
-            best = Some((intent.score(), intent.name, intent.confidence, captures));
+        if let Some(captures) = ways.matched(&tokens) {
+            best = Some((ways.score(), ways.intent, ways.confidence, captures));
         }
     }
     let (_, intent, mut certainty, captures) = best?;
@@ -143,7 +143,7 @@ mod tests {
             let keys = ["entry", "topic", "archive", "entries"];
             let got =
                 keys.iter().find_map(|key| meaning.get(key)).or_else(|| meaning.get("namespace")).unwrap_or_default();
-            assert_eq!((meaning.intent, got), (intent, about), "{question}: {meaning:?}");
+            assert_eq!((meaning.intent.name(), got), (intent, about), "{question}: {meaning:?}");
         }
         let section = read("section History of Berlin");
         assert_eq!((section.get("section"), section.certainty), (Some("History"), 0.95));

@@ -21,7 +21,7 @@ use std::sync::Arc;
 /// Threads that go through the archives of one call.
 const THREADS: usize = 4;
 /// Hits that can be had in all, page by page.
-const DEEPEST: usize = 10_000;
+pub(crate) const DEEPEST: usize = 10_000;
 
 /// How an archive answered.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -44,6 +44,7 @@ pub(crate) struct Searched {
 
 pub(crate) struct Found {
     pub(crate) rows: Vec<Row>,
+    /// Those that have hits first, those that failed last.
     pub(crate) files: Vec<Searched>,
     pub(crate) total: u64,
     pub(crate) is_exact: bool,
@@ -117,8 +118,10 @@ pub(crate) fn search(
     candidates.sort_by(|a, b| b.hit.weight.total_cmp(&a.hit.weight));
     let page: Vec<Candidate> = candidates.into_iter().skip(offset).take(limit).collect();
     let rows = rows(work, &opened, &page, query, shape)?;
-    let files: Vec<Searched> =
+    let mut files: Vec<Searched> =
         books.iter().enumerate().filter_map(|(index, book)| Some(searched(book, outcomes.get(&index)?))).collect();
+    // Those that have something first, those that failed last, each by name.
+    files.sort_by_key(|file| (file.error, !file.has_hits));
     let budget_exceeded = files.len() < books.len() || files.iter().any(|file| file.total_is_lower_bound);
     Ok(Found {
         rows,

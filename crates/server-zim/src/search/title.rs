@@ -7,10 +7,10 @@
 use crate::article::public_path;
 use crate::book::Book;
 use crate::fault::Fault;
-use crate::index::Volume;
+use crate::index::{self, Volume};
 use crate::nearest::distance;
 use crate::retrieve::spellings;
-use crate::search::entry_of;
+use crate::search::{entry_of, words};
 use crate::work::Work;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -19,6 +19,9 @@ use zim::{Entry, TitleKind, Titles};
 
 /// Rows that one search gives over all pages.
 const MAX_ROWS: usize = 1000;
+/// Titles that begin alike are ranked in blocks of so many, so that what stands on one page does not depend on how
+/// many pages are asked for.
+const BLOCK: usize = 100;
 /// Titles that are read one by one.
 const MAX_TITLES: u32 = 100_000;
 
@@ -35,6 +38,9 @@ pub(crate) struct Row {
     /// The path of the redirect that was found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) pre_redirect_path: Option<String>,
+    /// Which block of its archive it is of.
+    #[serde(skip)]
+    block: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -58,24 +64,28 @@ pub(crate) struct Found {
     pub(crate) mended: bool,
     /// The query in lower case.
     wanted: String,
+    /// The block that rows are of now.
+    block: usize,
 }
 
 impl Found {
-    /// Adds what one archive has. `wanted` rows are enough.
+    /// Adds what one archive has. `wanted` rows are enough: what they are, and their order, is the same if more are
+    /// wanted.
     pub(crate) fn add(&mut self, work: &Work, book: &Book, query: &str, wanted: usize) -> Result<(), Fault> {
         let volume = book.archive()?;
         self.wanted = query.to_lowercase();
         let before = self.rows.len();
         let wanted = wanted.min(MAX_ROWS);
         let mut seen = HashSet::new();
-        self.listed(work, book, &volume, query, before + wanted, &mut seen)?;
+        self.listed(work, book, &volume, query, before + wanted.next_multiple_of(BLOCK), &mut seen)?;
+        // What is found in another way comes after all blocks, in the order in which it is found.
+        self.block = usize::MAX;
         if let Some(found) = volume.suggest(work, query, wanted)? {
             self.cut |= !found.is_exact || found.total > wanted as u64;
-            let count = found.hits.len().max(1);
             for (place, hit) in found.hits.iter().enumerate() {
                 let Some(entry) = entry_of(&volume, hit) else { continue };
                 #[allow(clippy::cast_precision_loss, reason = "a score")]
-                let score = 0.9 * (1.0 - place as f64 / (count + 1) as f64);
+                let score = 9.0 / (place + 10) as f64;
                 self.keep(book, &volume, &entry, Match::FuzzySuggest, score, &mut seen);
             }
         } else {
@@ -84,6 +94,57 @@ impl Found {
         let fuzzy = &work.holdings.settings.search;
         if self.rows.len() == before && query.chars().count() >= fuzzy.fuzzy_min {
             self.mend(work, book, &volume, query, fuzzy.fuzzy_score, &mut seen)?;
+            if self.rows.len() == before {
+                self.mend_word(work, book, &volume, query, fuzzy.fuzzy_score * 0.8, &mut seen)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Titles that have all words of the query but one, and one that is nearly that: each word in turn is taken to be
+    /// the one that is wrong, and the title index is asked for the others.
+    fn mend_word(
+        &mut self,
+        work: &Work,
+        book: &Book,
+        volume: &Volume,
+        query: &str,
+        score: f64,
+        seen: &mut HashSet<u32>,
+    ) -> Result<(), Fault> {
+        /// Words that a title has beside those of the query.
+        const LONGER: usize = 2;
+        /// Words that are tried, and titles that are compared for each.
+        const TRIED: usize = 5;
+        const COMPARED: usize = 100;
+        let said = words(query);
+        if said.len() < 2 {
+            return Ok(());
+        }
+        let mut near: Vec<(usize, index::Hit)> = Vec::new();
+        for (place, wrong) in said.iter().enumerate().filter(|(_, word)| word.chars().count() >= 4).take(TRIED) {
+            if work.is_late() {
+                self.cut = true;
+                break;
+            }
+            let others = said.iter().enumerate().filter(|(other, _)| *other != place);
+            let others: Vec<&str> = others.map(|(_, word)| word.as_str()).collect();
+            let Some(found) = volume.suggest(work, &others.join(" "), COMPARED)? else { return Ok(()) };
+            let most = if wrong.chars().count() >= 8 { 2 } else { 1 };
+            for hit in found.hits {
+                let Some(entry) = entry_of(volume, &hit) else { continue };
+                let title = words(&entry.title());
+                let off = title.iter().map(|word| distance(wrong, word)).min().unwrap_or(usize::MAX);
+                if off <= most && title.len() <= said.len() + LONGER {
+                    near.push((off, hit));
+                }
+            }
+        }
+        near.sort_by_key(|(off, _)| *off);
+        for (_, hit) in near.into_iter().take(5) {
+            let Some(entry) = entry_of(volume, &hit) else { continue };
+            self.mended = true;
+            self.keep(book, volume, &entry, Match::TypoCorrected, score, seen);
         }
         Ok(())
     }
@@ -101,11 +162,11 @@ impl Found {
         let Ok(target) = entry.resolve() else { return };
         if seen.insert(target.index()) {
             // The very title in other letters is the very title.
-            let (how, score) = if how == Match::FuzzySuggest && entry.title().to_lowercase() == self.wanted {
+            let (how, score, block) = if how == Match::FuzzySuggest && entry.title().to_lowercase() == self.wanted {
                 self.exact = true;
-                (if entry.is_redirect() { Match::Redirect } else { Match::Direct }, 1.0)
+                (if entry.is_redirect() { Match::Redirect } else { Match::Direct }, 1.0, 0)
             } else {
-                (how, score)
+                (how, score, self.block)
             };
             self.rows.push(Row {
                 path: public_path(volume, &target),
@@ -114,6 +175,7 @@ impl Found {
                 zim_file: book.name.clone(),
                 match_type: how,
                 pre_redirect_path: entry.is_redirect().then(|| public_path(volume, entry)),
+                block,
             });
         }
     }
@@ -130,6 +192,8 @@ impl Found {
     ) -> Result<(), Fault> {
         let Some(titles) = titles_of(volume)? else { return Ok(()) };
         let namespace = volume.content_namespace();
+        let before = self.rows.len();
+        self.block = 0;
         for spelling in spellings(query) {
             if let Some(entry) = titles.find(namespace, &spelling)? {
                 let how = if entry.is_redirect() { Match::Redirect } else { Match::Direct };
@@ -152,6 +216,7 @@ impl Found {
                 let longer = entry.title().chars().count().saturating_sub(query.chars().count());
                 #[allow(clippy::cast_precision_loss, reason = "a score")]
                 let score = 0.9 + 0.09 / (1.0 + longer as f64);
+                self.block = (self.rows.len() - before) / BLOCK;
                 self.keep(book, volume, &entry, Match::FuzzySuggest, score, seen);
             }
         }
@@ -241,7 +306,7 @@ impl Found {
 
     /// The best first.
     pub(crate) fn sort(&mut self) {
-        self.rows.sort_by(|a, b| b.score.total_cmp(&a.score));
+        self.rows.sort_by(|a, b| a.block.cmp(&b.block).then(b.score.total_cmp(&a.score)));
     }
 }
 
@@ -288,7 +353,7 @@ pub(crate) fn alternatives(work: &Work, book: &Book, query: &str, limit: usize) 
     }
     let mut titles: Vec<String> = found.rows.into_iter().map(|row| row.title).collect();
     // The words one by one: perhaps only one of them is wrong.
-    for word in super::words(query).iter().filter(|word| word.chars().count() >= 4) {
+    for word in words(query).iter().filter(|word| word.chars().count() >= 4) {
         if titles.len() >= limit || work.is_late() {
             break;
         }

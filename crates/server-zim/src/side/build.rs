@@ -279,6 +279,36 @@ fn text(archive: &Archive, entry: &Entry<'_>) -> zim::Result<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
+    use zim::writer::Writer;
+
+    #[test]
+    fn an_index_that_is_told_to_stop_leaves_nothing_behind_wherever_it_is() {
+        let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let path = folder.path().join("r.zim");
+        let page = |writer: Writer, n: usize| writer.page(&format!("p{n}"), &format!("P {n}"), "<p>A river</p>");
+        std::fs::write(&path, (0..12).fold(Writer::new(), page).build()).unwrap();
+        let archive = options().open(&path).unwrap();
+        let place = Folder::in_cache(cache.path());
+        let asked = Cell::new(0);
+        let mut stopped = 0;
+        for most in (0..).step_by(3) {
+            asked.set(0);
+            let stop = || asked.replace(asked.get() + 1) >= most;
+            match build(&archive, &path, &place, false, &mut |_, _| {}, &stop) {
+                Err(NotBuilt::Stopped) => stopped += 1,
+                built => {
+                    assert_eq!(built.unwrap().documents, 12);
+                    break;
+                }
+            }
+            let left = std::fs::read_dir(cache.path().join("fulltext")).unwrap().flatten();
+            let left: Vec<_> = left.map(|entry| entry.file_name()).filter(|name| name != "lock").collect();
+            assert!(left.is_empty() && !place.has(&identity(&archive)), "{most}: {left:?}");
+        }
+        assert!(stopped >= 5, "{stopped}");
+        assert!(place.has(&identity(&archive)));
+    }
 
     #[test]
     fn long_text_is_cut_between_lines_or_words_and_loses_nothing() {

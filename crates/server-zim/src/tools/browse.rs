@@ -71,6 +71,7 @@ pub(crate) struct Page {
     pub(crate) page_info: PageInfo,
     discovery_method: &'static str,
     sampling_based: bool,
+    /// An entry could not be read: its row says so, and has no path.
     results_may_be_incomplete: bool,
     /// Entries that were looked at for this page, and the last of them.
     pub(crate) scanned_count: u64,
@@ -152,7 +153,10 @@ pub(crate) fn browse(work: &Work, given: &Browse) -> Result<Page, Fault> {
             Ok(entry) if filters && is_asset(&entry) => skipped += 1,
             Ok(entry) => page.results.push(row(&archive, &entry, is_walk)),
             // One that is damaged is a row that says so: the page has no hole.
-            Err(error) => page.results.push(unreadable(&error)),
+            Err(error) => {
+                page.results_may_be_incomplete = true;
+                page.results.push(unreadable(&error));
+            }
         }
     }
     let next = from.min(total) + u64::from(at - first);

@@ -67,7 +67,8 @@ pub(crate) struct Loaded {
     pub(crate) size_bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) modified: Option<String>,
-    pub(crate) readable: bool,
+    /// Null if it was not opened yet.
+    pub(crate) readable: Option<bool>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -76,7 +77,7 @@ struct Checked {
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<String>,
     name: String,
-    /// Whether the checksum is right; null if there was not enough time to read all of it.
+    /// Whether the checksum is right; null if that cannot be told, and message says why.
     is_valid: Option<bool>,
     has_checksum: bool,
     checksum: Option<String>,
@@ -128,22 +129,40 @@ pub(crate) fn loaded(library: &Library, book: &Book) -> Loaded {
         size: text::size(book.bytes),
         size_bytes: book.bytes,
         modified: book.modified().map(rfc3339),
-        readable: book.damage().is_none(),
+        readable: book.is_readable(),
     }
 }
 
 fn health(work: &Work) -> Value {
     let settings = &work.holdings.settings;
     let (state, reason) = work.holdings.state();
-    let status = match state {
+    let mut status = match state {
         State::Healthy => "healthy",
         State::Starting | State::Degraded => "warning",
         State::Down | State::Disabled => "error",
     };
-    let readable = settings.paths.iter().filter(|path| path.exists()).count();
-    let warnings: Vec<&str> = Some(reason.as_str()).filter(|reason| !reason.is_empty()).into_iter().collect();
-    let advice =
-        if warnings.is_empty() { "Server is running optimally" } else { "See zim_metadata for which archives" };
+    let books = &work.shelf.books;
+    let accessible = settings.paths.len().saturating_sub(work.shelf.unreadable);
+    let (mut warnings, mut advice) = problems(work);
+    // As for the state: of a large library only what is used is opened.
+    let looks = books.len() <= settings.open_archives;
+    let damaged = books.iter().filter(|book| if looks { book.is_damaged() } else { book.seems_damaged() }).count();
+    if damaged > 0 {
+        warnings.push(format!("{damaged} of {} archives cannot be used", books.len()));
+        advice.push("See zim_metadata for which archives, and download them again.".to_owned());
+    }
+    if books.is_empty() {
+        warnings.push("there is no archive".to_owned());
+        advice.push("Put a .zim file into a served folder, or serve another folder.".to_owned());
+    }
+    if !reason.is_empty() && warnings.is_empty() {
+        warnings.push(reason);
+    }
+    if warnings.is_empty() {
+        advice.push("Server is running optimally".to_owned());
+    } else if status == "healthy" {
+        status = "warning";
+    }
     let process = settings.shows_paths.then(std::process::id);
     json!({
         "timestamp": rfc3339(SystemTime::now()),
@@ -162,14 +181,50 @@ fn health(work: &Work) -> Value {
         "cache_performance": caches(work),
         "side_indexes": work.holdings.background.report(),
         "health_checks": {
-            "directories_accessible": readable,
-            "zim_files_found": work.shelf.books.len(),
-            "permissions_ok": readable == settings.paths.len(),
+            "directories_accessible": accessible,
+            "zim_files_found": books.len(),
+            "permissions_ok": work.shelf.unreadable == 0,
+            "zim_files_damaged": damaged,
+            "zim_files_not_opened_yet": books.iter().filter(|book| book.is_readable().is_none()).count(),
         },
-        "recommendations": [advice],
+        "recommendations": advice,
         "warnings": warnings,
         "simple_tools_telemetry": work.telemetry.counters(),
     })
+}
+
+/// What is wrong with how the server is set up, and what to do about it; without paths.
+fn problems(work: &Work) -> (Vec<String>, Vec<String>) {
+    let (library, settings) = (&work.holdings, &work.holdings.settings);
+    let mut found: Vec<(String, &str)> = Vec::new();
+    if settings.paths.is_empty() && settings.memory.is_empty() {
+        found.push(("no folder of archives is configured".to_owned(), "Name a folder of archives to serve."));
+    }
+    if work.shelf.unreadable > 0 {
+        found.push((
+            format!("{} of {} configured paths cannot be read", work.shelf.unreadable, settings.paths.len()),
+            "See the log for which paths: they have to be there, and the user of the server has to be allowed to read them.",
+        ));
+    }
+    if settings.builds_indexes && !library.background.is_on() {
+        found.push((
+            "full-text indexes are to be made, and there is no folder for them".to_owned(),
+            "Configure a cache folder.",
+        ));
+    }
+    if settings.keeps_answers && settings.answers.enabled && !settings.paths.is_empty() && !library.keeps_answers() {
+        found.push((
+            "pages are to be kept over a restart, and cannot be".to_owned(),
+            "Configure a cache folder that the server can write to; the log says what failed.",
+        ));
+    }
+    if library.opener.has_wrong_presets() {
+        found.push((
+            "something in the file of presets has no effect".to_owned(),
+            "See the beginning of the log for what is not understood.",
+        ));
+    }
+    found.into_iter().map(|(problem, advice)| (problem, advice.to_owned())).unzip()
 }
 
 /// The peer's fields are those of the articles; what lies below them stands beside.
@@ -205,6 +260,13 @@ fn caches(work: &Work) -> Value {
 
 fn configuration(work: &Work) -> Value {
     let settings = &work.holdings.settings;
+    let (state, _) = work.holdings.state();
+    let (warnings, recommendations) = problems(work);
+    let status = match state {
+        State::Down | State::Disabled => "error",
+        _ if warnings.is_empty() => "ok",
+        _ => "warning",
+    };
     let paths: Vec<_> = settings.paths.iter().map(|path| path.display().to_string()).collect();
     json!({
         "configuration": {
@@ -219,7 +281,9 @@ fn configuration(work: &Work) -> Value {
             "watch_interval_seconds": settings.rescan.as_secs(),
             "subscriptions_enabled": settings.subscriptions,
         },
-        "diagnostics": { "validation_status": "ok", "warnings": [], "recommendations": [] },
+        "diagnostics": {
+            "validation_status": status, "warnings": warnings, "recommendations": recommendations,
+        },
         "timestamp": rfc3339(SystemTime::now()),
     })
 }
@@ -230,7 +294,10 @@ fn check(work: &Work, book: &Book) -> Result<Checked, Fault> {
     let mut message = None;
     let is_valid = match book.verified.get() {
         Some(known) => Some(*known),
-        None if !archive.has_checksum() => Some(true),
+        None if !archive.has_checksum() => {
+            message = Some("The archive has no checksum: whether it is whole cannot be told.".to_owned());
+            None
+        }
         None => {
             // A part of the time is left for the answer.
             let read = |_, _| if work.is_late() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };

@@ -252,13 +252,14 @@ fn one(work: &Work, book: &Book) -> Result<Answer, Fault> {
         let samples = samples.filter_map(|at| archive.entry(range.start + at).ok());
         let sample_entries: Vec<_> =
             samples.map(|e| Sample { path: public_path(&archive, &e), title: text::title(&e) }).collect();
+        let sampled_count = u32::try_from(sample_entries.len()).unwrap_or(SAMPLES);
         namespaces.push(Namespace {
             letter: char::from(letter).to_string(),
             total,
             description: described(letter),
             is_authoritative: true,
             sample_entries,
-            sampled_count: total,
+            sampled_count,
             probed_count: 0,
             estimated_total: total,
         });

@@ -17,6 +17,7 @@ use mcp::Call;
 use mcp::builtin::Fail;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 pub(super) const ABOUT: &str = "Finds pages. mode fulltext: all of the words, with snippets; title: pages called so, \
@@ -216,8 +217,12 @@ pub(crate) fn shape(work: &Work, book: &Book) -> Shape {
     Shape { chars, paragraphs: style.paragraphs.unwrap_or(2) }
 }
 
-/// Tells one set of archives from another.
+/// Tells one set of archives from another. One that is damaged is looked at anew with each scan and stays itself.
 fn library_identity(work: &Work) -> String {
-    let newest = work.shelf.books.iter().map(|book| book.id).max().unwrap_or(0);
-    format!("all-{}-{newest}", work.shelf.books.len())
+    let mut hasher = DefaultHasher::new();
+    for book in &work.shelf.books {
+        book.name.hash(&mut hasher);
+        book.stamp().hash(&mut hasher);
+    }
+    format!("all-{}-{:016x}", work.shelf.books.len(), hasher.finish())
 }

@@ -5,23 +5,26 @@
 //! decided at that moment, by what the engine itself says of the container, whatever Compose made of its file. And
 //! what Compose made is known, so that it can be taken away again.
 
+mod asked;
+mod decide;
 mod folder;
 mod made;
+mod peer;
 mod tunnel;
 
 use crate::dock::Dock;
 use crate::fault::{self, Fault};
 use crate::start;
 use crate::tools::text;
+use asked::{Asked, Kind};
 use bytes::Bytes;
 use folder::Private;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, TRANSFER_ENCODING, UPGRADE};
-use http::{Method, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use made::Kind;
 pub(super) use made::Made;
 use reqwest::{Body, Url};
 use serde_json::{Value, json};
@@ -62,8 +65,9 @@ struct Seen {
 impl Relay {
     pub(super) async fn open(dock: &Arc<Dock>) -> Result<Self, Fault> {
         let failed = |e: io::Error| Fault::new(format!("Compose cannot be given a way to the engine: {e}."));
-        let making = tokio::task::spawn_blocking(|| {
-            let place = Private::new()?;
+        let safety = dock.safety().clone();
+        let making = tokio::task::spawn_blocking(move || {
+            let place = Private::new(&safety)?;
             let listener = std::os::unix::net::UnixListener::bind(place.socket())?;
             listener.set_nonblocking(true)?;
             Ok((place, listener))
@@ -116,6 +120,10 @@ async fn serve(listener: UnixListener, watch: Arc<Watch>) {
 }
 
 async fn connection(stream: UnixStream, watch: Arc<Watch>) {
+    if !peer::is_ours(&stream).await {
+        tracing::warn!("a process that is none of Compose's spoke to the socket that is for Compose alone");
+        return;
+    }
     let tunnel = Tunnel::default();
     let service = service_fn(|request| {
         let (watch, tunnel) = (Arc::clone(&watch), tunnel.clone());
@@ -124,36 +132,6 @@ async fn connection(stream: UnixStream, watch: Arc<Watch>) {
     let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades();
     if serving.await.is_ok() {
         tunnel.carry().await;
-    }
-}
-
-/// What a request asks for, as far as that is decided here.
-#[derive(Debug, PartialEq, Eq)]
-enum Asked {
-    Create(Kind),
-    /// Starting a container, or starting it again.
-    Start {
-        container: String,
-        verb: String,
-    },
-    Other,
-}
-
-impl Asked {
-    /// By the path that is sent, without its version.
-    fn read(method: &Method, path: &str) -> Self {
-        if method != Method::POST {
-            return Self::Other;
-        }
-        let parts: Vec<_> = path.split('/').filter(|part| !part.is_empty()).collect();
-        match parts.as_slice() {
-            [.., "containers", "create"] => Self::Create(Kind::Container),
-            [.., "networks", "create"] => Self::Create(Kind::Network),
-            [.., "containers", container, verb @ ("start" | "restart")] => {
-                Self::Start { container: (*container).to_owned(), verb: (*verb).to_owned() }
-            }
-            _ => Self::Other,
-        }
     }
 }
 
@@ -170,11 +148,23 @@ impl Watch {
             Ok(None) => return refusal(StatusCode::BAD_REQUEST, "this path cannot be read."),
             Err(error) => return refusal(StatusCode::BAD_GATEWAY, &error.to_string()),
         };
-        let asked = Asked::read(request.method(), url.path());
-        let done = match asked {
+        let done = match Asked::read(request.method(), url.path()) {
             Asked::Create(kind) => self.create(kind, request, url).await,
             Asked::Start { container, verb } => self.start(&container, &verb, request, url).await,
-            Asked::Other => self.pass(request, url, tunnel).await,
+            Asked::Connect { network } => match decide::joins(&self.dock, &network).await {
+                Ok(()) => self.pass(request, url, tunnel).await,
+                Err(fault) => Err(fault),
+            },
+            Asked::Build => match decide::build(&self.dock, &url).await {
+                Ok(()) => self.pass(request, url, tunnel).await,
+                Err(fault) => Err(fault),
+            },
+            Asked::Harmless => self.pass(request, url, tunnel).await,
+            Asked::Other => {
+                let what = format!("{} {}", request.method(), url.path());
+                let shown: String = what.chars().take(200).collect();
+                Err(Fault::refused(format!("Compose asked the engine for what it is not known to need ({shown}).")))
+            }
         };
         done.unwrap_or_else(|fault| {
             let (status, why) = match &fault {
@@ -215,12 +205,18 @@ impl Watch {
         let asked = read(Body::wrap(body)).await?;
         let value: Value = serde_json::from_slice(&asked)
             .map_err(|e| Fault::new(format!("what Compose asks for cannot be read: {e}.")))?;
-        made::check(&self.dock, kind, &value).await?;
-        let headers = end_to_end(parts.headers, false);
-        let answer = self.dock.engine.relay(parts.method, url, headers, asked.into()).await?;
+        decide::created(&self.dock, kind, &value).await?;
+        let is_new = match kind {
+            Kind::Container | Kind::Network => true,
+            Kind::Volume => decide::is_missing(&self.dock, text(&value, "Name")).await?,
+        };
+        let mut headers = end_to_end(parts.headers, false);
+        headers.remove(CONTENT_LENGTH);
+        // As it was read: of a member that is there twice, the engine might take the other one.
+        let answer = self.dock.engine.relay(parts.method, url, headers, value.to_string().into()).await?;
         let (status, headers) = (answer.status(), end_to_end(answer.headers().clone(), false));
         let body = read(answer.into()).await?;
-        if status.is_success() {
+        if status.is_success() && is_new {
             self.seen().made.remember(kind, &value, &body);
         }
         Ok(response(status, headers, body.into()))

@@ -16,8 +16,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 /// Keys of a service that are harmless or decided below. Others are refused: an unknown one could mean anything.
-const KNOWN: [&str; 61] = [
-    "annotations",
+const KNOWN: [&str; 60] = [
     "attach",
     "build",
     "cap_add",
@@ -102,8 +101,8 @@ pub(super) async fn decide(dock: &Dock, model: &Value, folder: &Path, project: &
     for (name, service) in services {
         let service = service.as_object().ok_or_else(|| Fault::new(format!("the service {name:?} is no object.")))?;
         let binds = plain(safety, service).map_err(|fault| of(name, fault))?;
-        for (source, target) in binds {
-            let bound = BTreeMap::from([(source.clone(), Bound::Full { bind: target, mode: None })]);
+        for (source, bind, mode) in binds {
+            let bound = BTreeMap::from([(source.clone(), Bound::Full { bind, mode })]);
             // A volume of the file is decided with the file's volumes.
             if source.starts_with('/') || model.get("volumes").is_none_or(|volumes| volumes.get(&source).is_none()) {
                 volumes::binds(dock, bound).await.map_err(|fault| of(name, fault))?;
@@ -113,6 +112,10 @@ pub(super) async fn decide(dock: &Dock, model: &Value, folder: &Path, project: &
             let path = folder.join(path);
             super::files::allowed(dock, &path.to_string_lossy()).await.map_err(|fault| of(name, fault))?;
             super::reads(dock, &path.join(".dockerignore")).await.map_err(|fault| of(name, fault))?;
+        }
+        if let Some(Value::Object(build)) = service.get("build") {
+            dockerfile(dock, build, folder).await.map_err(|fault| of(name, fault))?;
+            isolation::joined(dock, "network", member(build, "network")).await.map_err(|fault| of(name, fault))?;
         }
     }
     for kind in ["volumes", "networks", "configs", "secrets"] {
@@ -126,6 +129,25 @@ pub(super) async fn decide(dock: &Dock, model: &Value, folder: &Path, project: &
         volumes::known_volume(dock, name).await.map_err(|fault| of(&volume.name, fault))?;
     }
     Ok(())
+}
+
+/// The Dockerfile of a folder of ours lies in it, wherever its links lead.
+async fn dockerfile(dock: &Dock, build: &Map<String, Value>, folder: &Path) -> Result<(), Fault> {
+    let (context, file) = (member(build, "context"), member(build, "dockerfile"));
+    if file.is_empty() || is_elsewhere(context) {
+        return Ok(());
+    }
+    let folder = super::files::allowed(dock, &folder.join(context).to_string_lossy()).await?;
+    let file = super::files::allowed(dock, &folder.join(file).to_string_lossy()).await?;
+    if file.starts_with(&folder) { Ok(()) } else { Err(outside()) }
+}
+
+fn outside() -> Fault {
+    Fault::refused("a Dockerfile must lie in the folder that is built from.")
+}
+
+fn member<'a>(of: &'a Map<String, Value>, name: &str) -> &'a str {
+    of.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 pub(super) fn of(name: &str, fault: Fault) -> Fault {
@@ -143,8 +165,11 @@ fn words(value: Option<&Value>) -> Vec<String> {
     }
 }
 
-/// Everything that can be decided without the engine. Gives the mounts: source and target.
-fn plain(safety: &Safety, service: &Map<String, Value>) -> Result<Vec<(String, String)>, Fault> {
+/// A mount: source, target and mode.
+type Mounted = (String, String, Option<String>);
+
+/// Everything that can be decided without the engine. Gives the mounts.
+fn plain(safety: &Safety, service: &Map<String, Value>) -> Result<Vec<Mounted>, Fault> {
     let odd = service
         .keys()
         .find(|key| !KNOWN.contains(&key.as_str()) && !KNOWN_TOO.contains(&key.as_str()) && !key.starts_with("x-"));
@@ -173,6 +198,10 @@ fn plain(safety: &Safety, service: &Map<String, Value>) -> Result<Vec<(String, S
     }
     ports(safety, service.get("ports"))?;
     build(safety, service.get("build"))?;
+    let reserved = service.get("deploy").and_then(|deploy| deploy.pointer("/resources/reservations/devices"));
+    for device in reserved.and_then(Value::as_array).into_iter().flatten() {
+        isolation::device_driver(safety, text(device, "driver"))?;
+    }
     let mut binds = Vec::new();
     for volume in service.get("volumes").and_then(Value::as_array).into_iter().flatten() {
         match volume {
@@ -183,13 +212,18 @@ fn plain(safety: &Safety, service: &Map<String, Value>) -> Result<Vec<(String, S
                     if !source.starts_with('/') && source.contains(['/', '.', '~']) {
                         return Err(Fault::new(format!("the mount {source:?} is no absolute path and no volume.")));
                     }
-                    binds.push((source.to_owned(), target.to_owned()));
+                    binds.push((source.to_owned(), target.to_owned(), parts.next().map(str::to_owned)));
                 }
             }
             Value::Object(long) => {
                 let part = |key: &str| long.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+                // A bind that is seen elsewhere, too, is a mode that is not known.
+                let propagation = long.get("bind").map(|bind| text(bind, "propagation").to_owned());
+                let mode = propagation.filter(|mode| !matches!(mode.as_str(), "" | "rprivate"));
                 match part("type").as_str() {
-                    "bind" if part("source").starts_with('/') => binds.push((part("source"), part("target"))),
+                    "bind" if part("source").starts_with('/') => {
+                        binds.push((part("source"), part("target"), mode));
+                    }
                     "volume" | "tmpfs" => {}
                     other => return Err(Fault::refused(format!("a mount of the type {other:?} is refused."))),
                 }
@@ -254,7 +288,11 @@ const BUILD: [&str; 14] = [
 ];
 
 fn build(safety: &Safety, given: Option<&Value>) -> Result<(), Fault> {
-    let Some(Value::Object(build)) = given else { return Ok(()) };
+    let build = match given {
+        Some(Value::Object(build)) => build,
+        Some(Value::String(context)) => return near(safety, context),
+        _ => return Ok(()),
+    };
     if let Some(odd) = build.keys().find(|key| !BUILD.contains(&key.as_str()) && key.as_str() != "additional_contexts")
     {
         return Err(Fault::refused(format!(
@@ -266,9 +304,9 @@ fn build(safety: &Safety, given: Option<&Value>) -> Result<(), Fault> {
     if !network.is_empty() {
         isolation::namespace(safety, "network", network)?;
     }
-    let file = build.get("dockerfile").and_then(Value::as_str).unwrap_or_default();
+    let file = member(build, "dockerfile");
     if file.starts_with('/') || file.split('/').any(|part| part == "..") {
-        return Err(Fault::refused("a Dockerfile must lie in the folder that is built from."));
+        return Err(outside());
     }
     for key in ["cache_from", "cache_to"] {
         if let Some(odd) = words(build.get(key)).iter().find(|cache| !is_remote_cache(cache)) {
@@ -279,17 +317,31 @@ fn build(safety: &Safety, given: Option<&Value>) -> Result<(), Fault> {
             )));
         }
     }
-    let context = build.get("context").and_then(Value::as_str).map(str::to_owned);
-    for path in context.into_iter().chain(additional(build)) {
-        let scheme = path.split_once("://").map(|(scheme, _)| scheme);
-        if scheme.is_some_and(|scheme| !["http", "https", "git", "ssh", "docker-image"].contains(&scheme)) {
-            return Err(Fault::refused(format!(
-                "the build context {:?} is refused: name a folder, a repository or an image.",
-                path.chars().take(60).collect::<String>()
-            )));
-        }
+    let context = member(build, "context").to_owned();
+    std::iter::once(context).chain(additional(build)).try_for_each(|context| near(safety, &context))
+}
+
+/// Refuses a context that would be fetched.
+fn near(safety: &Safety, context: &str) -> Result<(), Fault> {
+    if !is_elsewhere(context) || context.starts_with("docker-image://") || safety.allows(REMOTE) {
+        return Ok(());
     }
-    Ok(())
+    Err(Fault::refused(format!(
+        "the build context {:?} is refused: this machine would fetch it, from places that the caller may not reach. \
+         Name a folder; the operator can allow it by name ({REMOTE}).",
+        context.chars().take(60).collect::<String>()
+    )))
+}
+
+/// What the operator allows so that contexts are fetched.
+pub(super) const REMOTE: &str = "build-context:remote";
+
+/// Whether a context is no folder but something to fetch, in all forms that `docker build` knows.
+fn is_elsewhere(context: &str) -> bool {
+    let before_slash = context.split('/').next().unwrap_or_default();
+    context.contains("://")
+        || before_slash.contains(['@', ':'])
+        || matches!(before_slash, "github.com" | "bitbucket.org" | "gitlab.com")
 }
 
 /// An image, or a cache that lies in one.
@@ -315,11 +367,16 @@ fn build_paths(service: &Map<String, Value>) -> Vec<String> {
         Some(Value::Object(build)) => {
             let context = build.get("context").and_then(Value::as_str).unwrap_or(".");
             let more = additional(build);
-            // A repository or registry is no path of this machine.
-            std::iter::once(context.to_owned()).chain(more).filter(|path| !path.contains("://")).collect()
+            std::iter::once(context.to_owned()).chain(more).filter(|path| !is_elsewhere(path)).collect()
         }
         _ => Vec::new(),
     }
+}
+
+/// The members of an object as texts.
+pub(super) fn texts(given: Option<&Value>) -> BTreeMap<String, String> {
+    let all = given.and_then(Value::as_object).into_iter().flatten();
+    all.map(|(key, value)| (key.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))).collect()
 }
 
 /// Volumes by what their driver would do, networks by their driver, files by their place.
@@ -327,34 +384,23 @@ async fn top_level(dock: &Dock, kind: &str, one: &Value, folder: &Path) -> Resul
     match kind {
         "volumes" => {
             let driver = Some(text(one, "driver")).filter(|d| !d.is_empty()).unwrap_or("local");
-            let options = one.get("driver_opts").and_then(Value::as_object).cloned().unwrap_or_default();
-            let options = options.into_iter().map(|(key, value)| {
-                let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                (key, Scalar::Text(value))
-            });
+            let options = texts(one.get("driver_opts")).into_iter().map(|(key, value)| (key, Scalar::Text(value)));
             volumes::driver_options(dock, driver, options.collect()).await.map(|_| ())
         }
-        "networks" => network(dock.safety(), one),
+        "networks" => {
+            if text(one, "name") == "host" {
+                isolation::namespace(dock.safety(), "network", "host")?;
+            }
+            let driver = Some(text(one, "driver")).filter(|driver| !driver.is_empty()).unwrap_or("bridge");
+            isolation::network(dock.safety(), driver, &texts(one.get("driver_opts")))?;
+            isolation::addresses(dock.safety(), one.get("ipam").map_or("", |ipam| text(ipam, "driver")))
+        }
         "configs" | "secrets" => match one.get("file").and_then(Value::as_str) {
             Some(file) => super::files::allowed(dock, &folder.join(file).to_string_lossy()).await.map(|_| ()),
             None => Ok(()),
         },
         _ => Ok(()),
     }
-}
-
-fn network(safety: &Safety, one: &Value) -> Result<(), Fault> {
-    if text(one, "name") == "host" {
-        isolation::namespace(safety, "network", "host")?;
-    }
-    let is_ours = |external: &Value| matches!(external, Value::Null | Value::Bool(false));
-    if !one.get("external").is_none_or(is_ours) {
-        return Ok(());
-    }
-    let driver = Some(text(one, "driver")).filter(|driver| !driver.is_empty()).unwrap_or("bridge");
-    let options = one.get("driver_opts").and_then(Value::as_object).into_iter().flatten();
-    isolation::network(safety, driver, &options.map(|(key, value)| (key.clone(), value.to_string())).collect())?;
-    isolation::addresses(safety, one.get("ipam").map_or("", |ipam| text(ipam, "driver")))
 }
 
 /// For fuzzing: no text harms the reader or the rules, and no privileged service passes.
@@ -377,7 +423,7 @@ pub fn check(yaml: &str) {
 mod tests {
     use super::*;
 
-    fn verdict(yaml: &str) -> Result<Vec<(String, String)>, Fault> {
+    fn verdict(yaml: &str) -> Result<Vec<Mounted>, Fault> {
         let service: Value = serde_saphyr::from_str(yaml).unwrap();
         plain(&Safety::default(), service.as_object().unwrap())
     }
@@ -414,40 +460,29 @@ mod tests {
             "use_api_socket: true",
             "volumes_from: [x]",
             "runtime: x",
+            "annotations: {a: b}",
+            "deploy: {resources: {reservations: {devices: [{driver: cdi, device_ids: [vendor.com/device=x]}]}}}",
+            "build: git@example.com:private.git",
+            "build: {context: 'http://127.0.0.1:1/x'}",
+            "build: {context: 'https://example.com/x.git'}",
+            "build: {context: github.com/x/y}",
+            "build: {context: ., additional_contexts: {a: 'ssh://git@example.com/x'}}",
         ] {
             assert!(verdict(refused).is_err(), "{refused}");
         }
         let fine = "image: x\ncap_add: [NET_BIND_SERVICE]\nnetwork_mode: service:db\nports: ['127.0.0.1:80:80', {target: 1, published: 2}]\nvolumes: ['/srv/x:/y:ro', 'data:/z']";
         assert_eq!(verdict(fine).unwrap().len(), 2);
+        let seen =
+            "volumes: ['/srv/x:/y:rshared', {type: bind, source: /srv/x, target: /y, bind: {propagation: rshared}}]";
+        assert!(verdict(seen).unwrap().iter().all(|(_, _, mode)| mode.as_deref() == Some("rshared")));
+        let graphics = "deploy: {resources: {reservations: {devices: [{driver: nvidia, capabilities: [gpu]}]}}}";
+        assert!(verdict(graphics).is_ok());
+        let near = "build: {context: './a@b', dockerfile: D}";
+        assert!(verdict(near).is_ok() && verdict("build: ./a").is_ok() && verdict("build: /a/b@c").is_ok());
         check(fine);
         let cached = "build: {context: ., cache_from: [a/b:c, 'type=registry,ref=a/b'], cache_to: [type=inline], \
             additional_contexts: {a: 'docker-image://b', c: ./d}}";
         assert!(verdict(cached).is_ok());
-    }
-
-    #[test]
-    fn a_network_may_be_what_a_call_may_make() {
-        let verdict = |yaml: &str| network(&Safety::default(), &serde_saphyr::from_str(yaml).unwrap());
-        for fine in [
-            "null",
-            "{driver: bridge}",
-            "{external: true, name: shared}",
-            "{ipam: {driver: default, config: [{subnet: 10.0.0.0/24}]}}",
-            "{driver_opts: {com.docker.network.driver.mtu: 1400}}",
-        ] {
-            assert!(verdict(fine).is_ok(), "{fine}");
-        }
-        for refused in [
-            "{driver: macvlan}",
-            "{driver: host}",
-            "{external: true, name: host}",
-            "{name: host}",
-            "{driver: some-plugin}",
-            "{driver_opts: {com.docker.network.bridge.name: docker0}}",
-            "{ipam: {driver: some-plugin}}",
-        ] {
-            assert!(verdict(refused).is_err(), "{refused}");
-        }
     }
 
     #[test]

@@ -37,6 +37,17 @@ impl Asking<'_> {
         )))
     }
 
+    pub(super) fn browse(&self, book: &Book) -> Result<Answer, Fault> {
+        let given = browse::Browse {
+            zim_file_path: Some(book.name.clone()),
+            namespace: self.get("namespace").unwrap_or("C").to_owned(),
+            limit: self.limit(200),
+            offset: Some(self.offset),
+            ..browse::Browse::default()
+        };
+        Ok(Answer::json(&browse::browse(self.work, &given)?))
+    }
+
     pub(super) fn walk(&self, book: &Book) -> Result<Answer, Fault> {
         let given = browse::Browse {
             zim_file_path: Some(book.name.clone()),

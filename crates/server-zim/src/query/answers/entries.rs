@@ -21,6 +21,12 @@ impl Asking<'_> {
         self.page(get::get(self.work, &given)?)
     }
 
+    pub(super) fn binary(&self, book: &Book) -> Result<Answer, Fault> {
+        let entry_path = Some(self.entry(book)?);
+        let given = Get { zim_file_path: Some(book.name.clone()), entry_path, binary: true, ..Get::default() };
+        Ok(Answer::json(&get::get(self.work, &given)?))
+    }
+
     /// The text of an entry, with how to go on.
     pub(super) fn page(&self, got: get::Got) -> Result<Answer, Fault> {
         let title = got.title.unwrap_or_default();

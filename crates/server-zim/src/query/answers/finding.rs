@@ -1,6 +1,6 @@
 //! Pages by their text and by their titles.
 
-use super::{Answer, Asking, ROWS};
+use super::{Answer, Asking};
 use crate::book::Book;
 use crate::fault::Fault;
 use crate::search::fulltext::Row;
@@ -14,22 +14,37 @@ impl Asking<'_> {
             query: query.clone(),
             mode: Mode::Title,
             zim_file_path: Some(book.name.clone()),
-            limit: Some(self.given.limit.unwrap_or(ROWS).clamp(1, 50)),
+            limit: self.limit(50),
             offset: Some(self.offset),
             ..Search::default()
         };
         let page = search::search(self.work, &given)?;
         let Rows::Titles(rows) = page.results else { return Ok(Answer::own(String::new())) };
-        let line = |(place, row): (usize, &crate::search::title::Row)| {
-            format!("{}. **{}** — `{}` (score: {:.2})", place + 1, row.title, row.path, row.score)
+        let offset = page.page_info.offset;
+        let line = |(number, row): (u64, &crate::search::title::Row)| {
+            format!("{number}. **{}** — `{}` (score: {:.2})", row.title, row.path, row.score)
         };
-        let lines: Vec<String> = rows.iter().enumerate().map(line).collect();
+        let mut lines: Vec<String> = (offset + 1..).zip(&rows).map(line).collect();
+        if !page.done {
+            lines.push(format!("\nPass `offset={}` for the next ones.", offset + rows.len() as u64));
+        }
         let lines = if lines.is_empty() {
             format!("No title is like \"{query}\". Try `search for {query}`.")
         } else {
             lines.join("\n")
         };
         Ok(Answer::foreign(format!("# Title lookup for \"{query}\"\n\n{lines}")))
+    }
+
+    pub(super) fn suggestions(&self, book: &Book) -> Result<Answer, Fault> {
+        let given = Search {
+            query: self.get("topic").unwrap_or_default().to_owned(),
+            mode: Mode::Suggest,
+            zim_file_path: Some(book.name.clone()),
+            limit: self.limit(50),
+            ..Search::default()
+        };
+        Ok(Answer::json(&search::search(self.work, &given)?))
     }
 
     pub(super) fn search(&self) -> Result<Answer, Fault> {
@@ -44,7 +59,7 @@ impl Asking<'_> {
         let given = Search {
             query: query.to_owned(),
             zim_file_path: Some(book.name.clone()),
-            limit: self.limit(),
+            limit: self.limit(1000),
             offset: Some(self.offset),
             ..Search::default()
         };
@@ -60,7 +75,7 @@ impl Asking<'_> {
             zim_file_path: Some(book.name.clone()),
             namespace: self.get("namespace").map(str::to_owned),
             content_type: self.get("type").map(str::to_owned),
-            limit: self.limit(),
+            limit: self.limit(100),
             offset: Some(self.offset),
             ..Search::default()
         };
@@ -97,13 +112,14 @@ impl Asking<'_> {
             Rows::Titles(rows) => rows.into_iter().map(titled).collect(),
             Rows::Suggestions(_) => Vec::new(),
         };
+        let advice = page.meta.hint.map(|advice| format!("\n\n_{advice}_")).unwrap_or_default();
         if rows.is_empty() {
             let hint = if suggestions.is_empty() {
                 format!("Try `tell me about {query}`.")
             } else {
                 format!("Try {}.", suggestions.join(", "))
             };
-            return format!("No results for \"{query}\"{of}. {hint}");
+            return format!("No results for \"{query}\"{of}. {hint}{advice}");
         }
         if offset == 0 {
             // Lists of pages are seldom what is looked for.
@@ -130,15 +146,10 @@ impl Asking<'_> {
         if total >= 200 && total >= 20 * (last - offset) {
             text.push_str(" The result is large: more words, or rarer ones, find less.");
         }
-        match page.meta.reason {
-            Some("low_relevance") => {
-                text.push_str("\n_None of these pages is called like the query: they only mention it._");
-            }
-            Some("no_xapian_index") => {
-                text.push_str("\n_This archive has no index of its text: these are pages by title._");
-            }
-            _ => {}
+        if page.meta.reason == Some("low_relevance") {
+            text.push_str("\n_None of these pages is called like the query: they only mention it._");
         }
+        text.push_str(&advice);
         text
     }
 }

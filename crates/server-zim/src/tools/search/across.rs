@@ -10,10 +10,12 @@ use crate::work::Work;
 
 /// What a cursor of this list says it is of.
 const KIND: &str = "across";
+/// Pages that one archive gives at most.
+const MOST: u64 = 50;
 
 /// The text of all archives.
 pub(super) fn cross_file(work: &Work, given: &Search, query: &str) -> Result<Page, Fault> {
-    let mut per_file = limit(given.limit, 5, 50)?;
+    let mut per_file = limit(given.limit, 5, MOST)?;
     let mut from = offset(given.offset)?;
     if work.shelf.books.is_empty() {
         return Err(work
@@ -28,7 +30,7 @@ pub(super) fn cross_file(work: &Work, given: &Search, query: &str) -> Result<Pag
         let position = Position::decode(cursor, TOOL)?;
         position.belongs_to(query, &identity)?;
         position.is_of(KIND)?;
-        (from, per_file) = (position.o, position.l.clamp(1, 50));
+        (from, per_file) = (position.o, position.l.clamp(1, MOST));
     }
     // A page has as many rows as a search of one archive, and at least as many as one archive gives.
     let rows = work.holdings.settings.search.limit.max(per_file);
@@ -39,6 +41,7 @@ pub(super) fn cross_file(work: &Work, given: &Search, query: &str) -> Result<Pag
     let with_hits = found.files.iter().filter(|file| file.has_hits).count();
     // What can be had page by page is what each archive gives at most.
     let had: u64 = found.files.iter().map(|file| file.total.min(per_file)).sum();
+    let had = had.min(all::DEEPEST as u64);
     let next = from + found.rows.len() as u64;
     let done = found.rows.is_empty() || next >= had;
     let position = Position { o: next, l: per_file, q: query.to_owned(), ai: identity, k: KIND.to_owned() };
@@ -67,6 +70,15 @@ pub(super) fn cross_file(work: &Work, given: &Search, query: &str) -> Result<Pag
         () if found.total == 0 => Some("0_hits"),
         () => None,
     };
+    page.meta.hint = (done && found.total > had).then(|| {
+        let others = found.total - had;
+        let wider =
+            if per_file < MOST { format!("raise limit (it is {per_file}, up to {MOST}), or ") } else { String::new() };
+        format!(
+            "This is not all: limit is how many pages each archive gives, and {others} that match are left out. \
+             For them {wider}search one archive by its zim_file_path."
+        )
+    });
     page.results = Rows::Hits(found.rows);
     page.files = Some(found.files);
     Ok(page)

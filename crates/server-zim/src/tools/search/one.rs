@@ -1,6 +1,6 @@
 //! The text of one archive.
 
-use super::{Page, Rows, Search, TOOL, shape};
+use super::{Page, Rows, Search, TOOL, shape, titles};
 use crate::book::Book;
 use crate::cursor::Position;
 use crate::fault::Fault;
@@ -21,7 +21,11 @@ pub(super) fn one(
 ) -> Result<Page, Fault> {
     let book = work.shelf.find(named)?;
     let most = if filter.is_empty() { 1000 } else { 100 };
-    let mut rows = limit(given.limit, work.holdings.settings.search.limit, most)?;
+    let default = work.holdings.settings.search.limit;
+    let mut rows = limit(given.limit, default, most)?;
+    if !book.archive()?.has_text_index()? {
+        return titles::instead(work, given, query, book, (default, most));
+    }
     let mut from = offset(given.offset)?;
     let kind =
         format!("{}/{}", filter.namespace.map_or('*', char::from), filter.content_type.as_deref().unwrap_or("*"));
@@ -41,7 +45,8 @@ pub(super) fn one(
         ..Page::default()
     };
     if found.no_index {
-        return by_title_instead(work, book, query, rows, page);
+        // It was taken away meanwhile.
+        return titles::instead(work, given, query, book, (default, most));
     }
     let returned = found.rows.len() as u64;
     page.total = found.total;
@@ -67,29 +72,6 @@ pub(super) fn one(
     Ok(page)
 }
 
-/// An archive without an index of its text is searched by title.
-pub(super) fn by_title_instead(
-    work: &Work,
-    book: &Book,
-    query: &str,
-    rows: u64,
-    mut page: Page,
-) -> Result<Page, Fault> {
-    let mut found = title::Found::default();
-    found.add(work, book, query, usize::try_from(rows).unwrap_or(50))?;
-    found.sort();
-    let hits: Vec<_> = found.rows.into_iter().take(usize::try_from(rows).unwrap_or(50)).collect();
-    page.total = hits.len() as u64;
-    page.done = true;
-    page.page_info =
-        PageInfo { limit: rows, returned_count: page.total, total_is_lower_bound: found.cut, ..PageInfo::default() };
-    page.meta.reason = Some("no_xapian_index");
-    let advice = work.holdings.background.advice(book);
-    page.meta.hint = Some(format!("This archive has no index of its text: these are pages by title. {advice}"));
-    page.results = Rows::Titles(hits);
-    Ok(page)
-}
-
 /// Other spellings, and archives whose names have a word of the query.
 pub(crate) fn elsewhere(work: &Work, book: &Book, query: &str) -> Vec<Suggestion> {
     let most = work.holdings.settings.search.suggestions;
@@ -100,7 +82,7 @@ pub(crate) fn elsewhere(work: &Work, book: &Book, query: &str) -> Vec<Suggestion
         let name = other.name.to_lowercase();
         other.name != book.name && words.iter().any(|word| word.chars().count() >= 3 && name.contains(word.as_str()))
     };
-    let others = work.shelf.books.iter().filter(named).take(most);
+    let others = work.shelf.books.iter().filter(|other| !other.seems_damaged()).filter(named).take(most);
     suggestions.extend(others.map(|other| Suggestion { kind: "alt_archive", value: other.name.clone() }));
     suggestions
 }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 /// What a cursor of this list says it is of.
 const KIND: &str = "titles";
 
+/// Pages by title, of one archive or of all.
 pub(super) fn titles(
     work: &Work,
     given: &Search,
@@ -21,23 +22,57 @@ pub(super) fn titles(
     cross: bool,
     named: Option<&str>,
 ) -> Result<Page, Fault> {
-    let mut rows = limit(given.limit, 10, 50)?;
-    let mut from = offset(given.offset)?;
     let books: Vec<&Arc<Book>> = match (cross, named) {
         (true, _) => work.shelf.books.iter().collect(),
         (false, named) => vec![work.shelf.find(named)?],
     };
+    of_books(work, given, query, &books, cross, (10, 50))
+}
+
+/// The text of an archive that has no index of its text is searched by title. `rows` of a page: if nothing is said,
+/// and at most.
+pub(super) fn instead(
+    work: &Work,
+    given: &Search,
+    query: &str,
+    book: &Arc<Book>,
+    rows: (u64, u64),
+) -> Result<Page, Fault> {
+    let mut page = of_books(work, given, query, &[book], false, rows)?;
+    let mut filters = given.namespace.iter().chain(&given.content_type);
+    let filters = if filters.any(|filter| !filter.trim().is_empty()) {
+        " namespace and content_type do not filter them."
+    } else {
+        ""
+    };
+    let advice = work.holdings.background.advice(book);
+    page.meta.reason = Some("no_xapian_index");
+    page.meta.hint =
+        Some(format!("This archive has no index of its text: these are pages by title.{filters} {advice}"));
+    Ok(page)
+}
+
+fn of_books(
+    work: &Work,
+    given: &Search,
+    query: &str,
+    books: &[&Arc<Book>],
+    cross: bool,
+    (default, most): (u64, u64),
+) -> Result<Page, Fault> {
+    let mut rows = limit(given.limit, default, most)?;
+    let mut from = offset(given.offset)?;
     let identity = if cross { library_identity(work) } else { books.iter().map(|b| b.identity()).collect() };
     if let Some(cursor) = &given.cursor {
         let position = Position::decode(cursor, TOOL)?;
         position.belongs_to(query, &identity)?;
         position.is_of(KIND)?;
-        (from, rows) = (position.o, position.l.clamp(1, 50));
+        (from, rows) = (position.o, position.l.clamp(1, most));
     }
     let mut found = title::Found::default();
     let mut failed = 0;
     let wanted = usize::try_from(from.saturating_add(rows)).unwrap_or(usize::MAX).saturating_add(1);
-    for book in &books {
+    for book in books {
         work.check()?;
         match found.add(work, book, query, wanted) {
             Ok(()) => {}
@@ -65,7 +100,7 @@ pub(super) fn titles(
         meta.suggestions = spelled.take(work.holdings.settings.search.suggestions).collect();
     }
     if total == 0
-        && let ([book], false) = (books.as_slice(), cross)
+        && let ([book], false) = (books, cross)
     {
         meta.suggestions = elsewhere(work, book, query);
     }

@@ -74,6 +74,8 @@ fn fake(request: Request<Incoming>, mounted: &str) -> Response<Body> {
         ),
         ("GET", "/containers/json") => json(200, json!([])),
         ("GET", "/volumes") => json(200, json!({"Volumes": []})),
+        ("GET", "/volumes/p_old") => json(200, json!({"Name": "p_old", "Driver": "local"})),
+        ("POST", "/volumes/create") => json(201, json!({"Name": "p_new"})),
         ("POST", "/containers/0123/start") => json(204, Value::Null),
         ("POST", "/containers/create") => json(201, json!({"Id": "4567", "Warnings": []})),
         ("POST", "/networks/create") => json(201, json!({"Id": "89ab"})),
@@ -154,14 +156,44 @@ async fn a_container_is_created_only_if_our_own_tools_would_create_it() {
         json!({"Binds": ["/etc:/x:ro"]}),
         json!({"Mounts": [{"Type": "bind", "Source": "/etc", "Target": "/x"}]}),
         json!({"Mounts": [{"Type": "npipe", "Source": "x", "Target": "/x"}]}),
+        json!({"Mounts": [{"Type": "volume", "Target": "/x", "VolumeOptions": {"DriverConfig": {"Options": {"o": "bind"}}}}]}),
+        json!({"VolumesFrom": ["other"]}),
+        json!({"DeviceRequests": [{"Driver": "cdi", "DeviceIDs": ["x"]}]}),
+        json!({"Runtime": "x"}),
     ] {
         let body = json!({"Image": "x", "Labels": labels, "HostConfig": host}).to_string();
         let refused = send(&relay, "POST /v1.41/containers/create?name=x", &body).await;
         assert!(refused.starts_with("HTTP/1.1 403") && refused.contains("web"), "{host}: {refused}");
     }
-    for network in [json!({"Driver": "macvlan"}), json!({"Options": {"com.docker.network.bridge.name": "docker0"}})] {
+    for network in
+        [json!({"IPAM": {"Driver": "some-plugin"}}), json!({"Options": {"com.docker.network.bridge.name": "docker0"}})]
+    {
         let refused = send(&relay, "POST /v1.41/networks/create", &network.to_string()).await;
         assert!(refused.starts_with("HTTP/1.1 403"), "{network}: {refused}");
+    }
+    assert!(!engine.asked.lock().unwrap().iter().any(|asked| asked.starts_with("POST")));
+    let data = engine.folder.path().join("data").display().to_string();
+    let other = [
+        ("containers", json!({"Image": "x", "hostconfig": {"Binds": ["/etc:/x"]}})),
+        ("containers", json!({"Image": "x", "HostConfig": {"binds": ["/etc:/x"]}})),
+        ("containers", json!({"Image": "x", "HostConfig": {"Bind\u{17f}": ["/etc:/x"]}})),
+        ("containers", json!({"Image": "x", "HostConfig": {"Binds": [format!("{data}:/x:rshared")]}})),
+        ("networks", json!({"Name": "n", "Options": {"com.docker.network.bridge.name": "br0"}})),
+        ("networks", json!({"Name": "n", "Driver": "macvlan"})),
+        ("volumes", json!({"Name": "v", "DriverOpts": {"type": "none", "o": "bind", "device": "/etc"}})),
+    ];
+    for (kind, body) in other {
+        let refused = send(&relay, &format!("POST /v1.41/{kind}/create"), &body.to_string()).await;
+        assert!(refused.starts_with("HTTP/1.1 403"), "{body}: {refused}");
+    }
+    for head in [
+        "POST /v1.41/build?networkmode=host",
+        "POST /v1.41/build?remote=http://127.0.0.1/x",
+        "POST /v1.41/containers/web/%73tart",
+        "POST /v1.41/containers/web/exec",
+        "POST /v1.41/networks/host/connect",
+    ] {
+        assert!(send(&relay, head, "{}").await.starts_with("HTTP/1.1 403"), "{head}");
     }
     assert!(!engine.asked.lock().unwrap().iter().any(|asked| asked.starts_with("POST")));
     relay.seen();
@@ -169,12 +201,17 @@ async fn a_container_is_created_only_if_our_own_tools_would_create_it() {
         "Binds": [format!("{}:/data:rw", engine.folder.path().join("data").display()), "/anonymous"]}});
     assert!(send(&relay, "POST /v1.41/containers/create?name=x", &fine.to_string()).await.contains("4567"));
     assert!(send(&relay, "POST /v1.41/networks/create", r#"{"Name": "p_default"}"#).await.contains("89ab"));
+    for name in ["p_new", "p_old"] {
+        let body = json!({"Name": name, "Driver": "local"}).to_string();
+        assert!(send(&relay, "POST /v1.41/volumes/create", &body).await.starts_with("HTTP/1.1 201"));
+    }
     let (refused, made) = relay.seen();
     assert!(refused.is_none());
     let dock = engine.dock();
     assert!(made.undo(&dock, &HashSet::new()).await.contains("removed again."));
     assert!(engine.was_asked("DELETE /v1.41/containers/4567?force=true&v=true"));
-    assert!(engine.was_asked("DELETE /v1.41/networks/89ab"));
+    assert!(engine.was_asked("DELETE /v1.41/networks/89ab") && engine.was_asked("DELETE /v1.41/volumes/p_new"));
+    assert!(!engine.was_asked("DELETE /v1.41/volumes/p_old"), "it was there before");
 }
 
 #[tokio::test]
