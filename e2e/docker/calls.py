@@ -143,6 +143,8 @@ def table():
     yield NO, "docker_container_logs", {**c, "since": "yesterday"}, "since"
     yield OK, "docker_container_stats", c, "memory_bytes"
     yield NO, "docker_container_stats", missing, "No such container"
+    # What starts the command is still there for a moment.
+    yield UNTIL, "docker_container_top", c, "sleep"
     yield OK, "docker_container_top", c, "sleep"
     yield NO, "docker_container_top", missing, "No such container"
     yield UNTIL, "docker_container_diff", c, "/made"
@@ -153,6 +155,7 @@ def table():
     yield OK, "docker_exec_command", {**c, "command": "seq 1 3000"}, "output_id", "long"
     rest = lambda kept: {"output_id": kept["long"]["truncation_info"]["output_id"], "offset": kept["long"]["truncation_info"]["truncated_size"]}
     yield OK, "docker_output_rest", rest, "600"
+    yield OK, "docker_output_rest", lambda kept: {"output_id": kept["long"]["truncation_info"]["output_id"]}, "600"
     yield NO, "docker_output_rest", {"output_id": "0123456789ab"}, "no longer there"
     yield OK, "docker_copy_to_container", {**c, "path": "/note.txt", "content": "héllo\n"}, '"bytes": 7'
     yield NO, "docker_copy_to_container", {**c, "path": "relative", "content": "x"}, "relative|absolute"

@@ -8,6 +8,10 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Times that it is tried again to find out who listens on a socket.
+const MOST_TRIED: usize = 5;
 
 /// Reads a variable of the environment.
 pub(crate) type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -106,11 +110,30 @@ impl Host {
         if !["/.dockerenv", "/run/.containerenv"].iter().any(|mark| Path::new(mark).exists()) {
             return true;
         }
-        let peer = tokio::net::UnixStream::connect(path).await.and_then(|stream| stream.peer_cred());
+        let mut peer = tokio::net::UnixStream::connect(path).await;
+        for _ in 0..MOST_TRIED {
+            if peer.is_ok() {
+                break;
+            }
+            // A busy engine has no room for one more right now; what is decided here stays.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            peer = tokio::net::UnixStream::connect(path).await;
+        }
+        let peer = peer.and_then(|stream| stream.peer_cred());
         let Some(pid) = peer.ok().and_then(|peer| peer.pid()).filter(|pid| *pid > 0) else { return false };
-        let mounts = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/mnt")).ok();
-        mounts("self").is_some_and(|ours| mounts(&pid.to_string()) == Some(ours))
+        tokio::task::spawn_blocking(move || sees_our_mounts(pid)).await.unwrap_or_default()
     }
+}
+
+/// Whether a process has our root and our mounts. Some of its threads may have others for a while: engines look into
+/// containers.
+fn sees_our_mounts(pid: i32) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let root = |process: &str| std::fs::metadata(format!("/proc/{process}/root/")).map(|at| (at.dev(), at.ino())).ok();
+    let Ok(ours) = std::fs::read_link("/proc/self/ns/mnt") else { return false };
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let mut mounts = threads.filter_map(|thread| std::fs::read_link(thread.path().join("ns/mnt")).ok());
+    root("self").is_some_and(|ours| root(&pid.to_string()) == Some(ours)) && mounts.any(|theirs| theirs == ours)
 }
 
 impl fmt::Display for Host {
@@ -189,7 +212,7 @@ pub fn is_there() -> bool {
     };
     let asked = || {
         let mut stream = std::os::unix::net::UnixStream::connect(path)?;
-        stream.set_read_timeout(Some(std::time::Duration::from_secs(2)))?;
+        stream.set_read_timeout(Some(Duration::from_secs(2)))?;
         stream.write_all(b"GET /_ping HTTP/1.0\r\nHost: engine\r\n\r\n")?;
         let mut head = [0; 12];
         stream.read_exact(&mut head)?;

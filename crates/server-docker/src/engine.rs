@@ -26,6 +26,9 @@ use std::time::Duration;
 /// Bytes of an answer that is read as a whole.
 const LARGEST: usize = 64 << 20;
 
+/// Times that a list is asked for while things of it go away.
+const MOST_ASKED: usize = 4;
+
 /// How the engine is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answering {
@@ -99,6 +102,13 @@ impl<'a> Ask<'a> {
         self.headers.push(("content-type", kind.to_owned()));
         self.body = Some(body.into());
         self
+    }
+
+    /// The same once more, if asking twice is as good as once.
+    fn again(&self) -> Option<Self> {
+        let (method, path) = (self.method.clone(), self.path.clone());
+        let (query, headers) = (self.query.clone(), self.headers.clone());
+        (method == Method::GET && self.body.is_none()).then_some(Self { method, path, query, body: None, headers })
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: String) -> Self {
@@ -229,13 +239,25 @@ impl Engine {
     pub(crate) async fn json(&self, ask: Ask<'_>) -> Result<Value, EngineError> {
         let limit = self.settings.timeout;
         let reading = async {
-            let bytes = self.bytes(ask, LARGEST).await?;
+            let bytes = self.patient_bytes(ask).await?;
             if bytes.iter().all(u8::is_ascii_whitespace) {
                 return Ok(Value::Null);
             }
             serde_json::from_slice(&bytes).map_err(|e| EngineError::Garbled(e.to_string()))
         };
         tokio::time::timeout(limit, reading).await.map_err(|_| EngineError::Late(limit))?
+    }
+
+    /// Podman fails to list what there is if something of it goes meanwhile. Then it is asked again.
+    async fn patient_bytes(&self, ask: Ask<'_>) -> Result<Vec<u8>, EngineError> {
+        for _ in 1..MOST_ASKED {
+            let Some(again) = ask.again() else { break };
+            match self.bytes(again, LARGEST).await {
+                Err(error) if error.is_of_something_gone() && self.is_podman().await? => {}
+                done => return done,
+            }
+        }
+        self.bytes(ask, LARGEST).await
     }
 
     /// The answer as bytes, `most` of them.

@@ -98,6 +98,8 @@ pub(crate) fn sentence(error: &EngineError) -> String {
 fn hint(status: u16, message: &str) -> &'static str {
     let says = |words: &str| message.contains(words);
     match status {
+        _ if says("cannot be removed without force") => "Stop it first, or use force.",
+        _ if says("network is being used") => "Disconnect its containers first with docker_disconnect_container.",
         _ if says("container state improper") => "Start it first with docker_start_container.",
         404 if message == "not found" => "This engine does not offer that; Podman has only a part of Docker's API.",
         404 if says("status 404") || says("layer not known") => {
@@ -150,6 +152,8 @@ mod tests {
             "No such container: web. docker_list_containers with all=true shows those there are."
         );
         assert!(refused(500, "can only kill running containers: container state improper").contains("Start it first"));
+        let running = "running or paused containers cannot be removed without force: container state improper";
+        assert!(refused(500, running).contains("Stop it first"));
         assert!(refused(404, "Not Found").contains("Podman"));
         assert!(refused(500, "Get https://r/v2/: unauthorized: x").contains("docker_login"));
         assert_eq!(refused(418, "I am a teapot."), "I am a teapot.");

@@ -143,12 +143,18 @@ pub(crate) async fn joined(dock: &Dock, kind: &str, mode: &str) -> Result<(), Fa
             return Ok(());
         };
         let found = dock.container(other).await?;
+        // Podman calls it shareable, also where it is the host's.
+        let is_unknown = kind == "ipc" && dock.engine.is_podman().await?;
         let at = |pointer: &str| found.pointer(&format!("/HostConfig/{pointer}")).cloned().unwrap_or_default();
         let theirs = at(key).as_str().unwrap_or_default().to_owned();
-        if theirs == "host" || at("Privileged").as_bool().unwrap_or_default() {
+        if is_unknown || theirs == "host" || at("Privileged").as_bool().unwrap_or_default() {
             let shown: String = other.chars().take(80).collect();
             return Err(opens(
-                &format!("the {kind} namespace of {shown:?}, which has the host's or is privileged,"),
+                &if is_unknown {
+                    format!("the ipc namespace of {shown:?}, of which Podman does not say whether it is the host's,")
+                } else {
+                    format!("the {kind} namespace of {shown:?}, which has the host's or is privileged,")
+                },
                 &exception,
             ));
         }
@@ -239,6 +245,17 @@ pub(crate) fn network(safety: &Safety, driver: &str, options: &BTreeMap<String, 
         }
         None => Ok(()),
     }
+}
+
+/// What gives out the addresses of a new network.
+pub(crate) fn addresses(safety: &Safety, driver: &str) -> Result<(), Fault> {
+    if matches!(driver, "" | "default") || safety.allows(&format!("network-driver:{driver}")) {
+        return Ok(());
+    }
+    let shown: String = driver.chars().take(80).filter(|c| !c.is_control()).collect();
+    Err(Fault::refused(format!(
+        "ipam: the driver {shown:?} is refused; the operator can allow it by name (network-driver:{shown})."
+    )))
 }
 
 /// Drivers that give a container devices of the host: those of graphics cards, and no other (`cdi` names any).

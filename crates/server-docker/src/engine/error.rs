@@ -62,6 +62,12 @@ impl EngineError {
         }
     }
 
+    /// Whether something went while all of its kind were looked at, as Podman says it.
+    pub(crate) fn is_of_something_gone(&self) -> bool {
+        let gone = ["does not exist in database", "image not known", "no such container", "no such volume"];
+        matches!(self, Self::Refused { status: 500, message } if gone.iter().any(|words| message.contains(words)))
+    }
+
     pub(crate) fn is_missing(&self) -> bool {
         self.status() == Some(404)
     }

@@ -77,13 +77,20 @@ async fn run(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Eve
         };
         let since = if follow.is_some() && asked.since.is_none() { when::moment("since", &now)? } else { since };
         let filters = Filters::read(asked.filters)?;
-        let ask = Ask::get("/events").query("since", since).maybe("until", until).maybe("filters", filters.query());
+        // Podman finds nothing at all before a moment that has passed, but can be told not to go on.
+        let podman = dock.engine.is_podman().await?;
+        let last = until.as_deref().filter(|_| podman).and_then(|until| until.parse::<f64>().ok());
+        let ask = Ask::get("/events").query("since", since).maybe("filters", filters.query());
+        let ask = if podman { ask.flag("stream", follow.is_some()) } else { ask.maybe("until", until) };
         let most = asked.limit.unwrap_or(USUAL).min(dock.settings.limits.list.max(1)).max(1);
         let mut lines = dock.engine.lines(ask).await?;
         let mut events = std::collections::VecDeque::new();
         let (mut lost, mut progress) = (0_u64, Progress::new(&call));
         let reading = async {
             while let Some(event) = lines.next().await? {
+                if last.is_some_and(|last| time_of(&event).is_some_and(|time| time > last)) {
+                    continue;
+                }
                 let event = dock.shown(event);
                 if follow.is_some() {
                     progress.tell(&format!("{} {} {}", super::text(&event, "Type"), super::text(&event, "Action"), named(&event)));
@@ -116,6 +123,12 @@ async fn run(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<Eve
         Ok(Structured(Events { count: events.len(), events: events.into(), truncation_info, notice: NOTICE }))
     })
     .await
+}
+
+/// Seconds since 1970.
+#[allow(clippy::cast_precision_loss, reason = "to the microsecond, as events are apart")]
+fn time_of(event: &Value) -> Option<f64> {
+    event.get("timeNano").and_then(Value::as_i64).map(|nanos| nanos as f64 / 1e9)
 }
 
 fn named(event: &Value) -> &str {

@@ -87,12 +87,7 @@ async fn create(dock: Arc<Dock>, asked: Create, call: Call) -> Result<Structured
         let options: BTreeMap<_, _> = options.into_iter().map(|(k, v)| (k, v.to_string())).collect();
         let ipam: Map<String, Value> = maybe(asked.ipam, "ipam")?;
         isolation::network(dock.safety(), &asked.driver, &options)?;
-        let plugin = ipam.get("Driver").and_then(Value::as_str).unwrap_or("default");
-        if plugin != "default" && !dock.safety().allows(&format!("network-driver:{plugin}")) {
-            return Err(Fault::refused(format!(
-                "ipam: the driver {plugin:?} is refused; the operator can allow it by name (network-driver:{plugin})."
-            )));
-        }
+        isolation::addresses(dock.safety(), ipam.get("Driver").and_then(Value::as_str).unwrap_or_default())?;
         let mut body = json!({
             "Name": name,
             "Driver": asked.driver,
@@ -236,7 +231,9 @@ async fn remove(dock: Arc<Dock>, asked: Remove, call: Call) -> Result<Structured
         let doom = Doom { tool: "docker_remove_network", what: "remove".into(), things, options: String::new() };
         let told = asked.consent.given(&dock, &call, doom).await?;
         if told.is_none() {
-            dock.engine.act(Ask::delete(path(&["networks", text(&found, "Id")]))).await?;
+            // Podman looks whether it is used only if it is called by its name.
+            let called = if dock.engine.is_podman().await? { name } else { text(&found, "Id") };
+            dock.engine.act(Ask::delete(path(&["networks", called]))).await?;
         }
         Ok(Structured(Removed { network_id: asked.network_id.clone(), told: told.unwrap_or_default() }))
     })

@@ -48,6 +48,9 @@ async fn pull(dock: Arc<Dock>, asked: Pull, call: Call) -> Result<Structured<Pul
         if asked.all_tags && (image.tag().is_some() || image.digest().is_some()) {
             return Err(Fault::new("all_tags: the image has a tag or digest already; give its name alone."));
         }
+        if asked.all_tags && dock.engine.is_podman().await? {
+            return Err(Fault::new("all_tags: Podman pulls one tag at a time over Docker's API; name each of them."));
+        }
         let image = match (image.tag(), image.digest()) {
             (None, None) if !asked.all_tags => image.with_tag(Some("latest"))?,
             _ => image,

@@ -221,6 +221,12 @@ async fn commands_run_with_user_folder_environment_and_a_time_limit() {
     assert_eq!(info["truncated"], true, "{long}");
     let rest = json!({"output_id": info["output_id"], "offset": info["truncated_size"]});
     let rest = me.tool("docker_output_rest", rest).await;
+    let follows = me.tool("docker_output_rest", json!({"output_id": info["output_id"]})).await;
+    assert_eq!(
+        (inside(&follows["output"]), &follows["next_offset"]),
+        (inside(&rest["output"]), &rest["next_offset"]),
+        "without an offset it goes on where the answer was cut"
+    );
     let shown = inside(&long["output"]) + &inside(&rest["output"]);
     assert!(shown.starts_with("1\n2\n") && shown.len() >= 3900, "{}", shown.len());
     assert_eq!(me.as_other("docker_output_rest", json!({"output_id": info["output_id"]})).await["isError"], true);

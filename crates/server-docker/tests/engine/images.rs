@@ -107,6 +107,28 @@ async fn a_build_ends_when_its_caller_goes_away() {
     wait_for("the end of the step", async || !steps()).await;
 }
 
+/// Whether a process of this machine has these words.
+fn runs(words: &[&str]) -> bool {
+    let wanted: Vec<u8> = words.iter().flat_map(|word| [word.as_bytes(), b"\0"].concat()).collect();
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    all.filter_map(|one| std::fs::read(one.path().join("cmdline")).ok()).any(|words| words == wanted)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_with_buildkit_ends_when_its_caller_goes_away() {
+    let engine = engine!();
+    if engine.not_on_podman("it has no BuildKit") {
+        return;
+    }
+    let me = caller(engine, |_| {});
+    let seconds = (1_000_000 + std::process::id()).to_string();
+    let folder = folder(&[("Dockerfile", &format!("FROM busybox:latest\nRUN [\"sleep\", \"{seconds}\"]\n"))]);
+    let step = || runs(&["sleep", &seconds]);
+    let arguments = json!({"path": path(&folder), "builder": "buildkit", "network": "none", "nocache": true});
+    me.abandon("docker_build_image", arguments, wait_for("the step", async || step())).await;
+    wait_for("the end of the step", async || !step()).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn images_are_listed_tagged_saved_and_loaded() {
     let engine = engine!();

@@ -191,10 +191,13 @@ async fn namespaces_of_the_host_are_not_had_through_another_container() {
     let joins = json!({"image": "busybox", "name": name, "pid_mode": format!("container:{plain}")});
     me.tool("docker_create_container", joins).await;
     me.tool("docker_start_container", json!({"container_id": name})).await;
-    let host = engine.docker(&["network", "ls", "-q", "--no-trunc", "-f", "name=host"]);
-    let refused = me.fault("docker_create_container", json!({"image": "busybox", "network": host.trim()})).await;
-    assert!(refused.contains("(network:host)"), "{refused}");
-    engine.docker(&["rm", "-f", &name, &plain, &strong, &node]);
+    if !engine.not_on_podman("the host's network is none of its networks, so it has no other name") {
+        let host = engine.docker(&["network", "ls", "-q", "--no-trunc", "-f", "name=host"]);
+        let refused = me.fault("docker_create_container", json!({"image": "busybox", "network": host.trim()})).await;
+        assert!(refused.contains("(network:host)"), "{refused}");
+    }
+    engine.docker(&["rm", "-f", &name]);
+    engine.docker(&["rm", "-f", &plain, &strong, &node]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

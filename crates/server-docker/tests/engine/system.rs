@@ -34,6 +34,8 @@ async fn events_have_a_beginning_an_end_and_filters() {
     if engine.not_on_podman("its filters of events know containers by id only, and not two filters together") {
         let events = me.tool("docker_events", json!({"since": "5m", "filters": {"event": "start"}})).await;
         assert!(events.to_string().contains(&name), "{events}");
+        let until = me.tool("docker_events", json!({"since": "2h", "until": "1h"})).await;
+        assert_eq!(until["count"], 0);
         me.remove(&name).await;
         return;
     }

@@ -1,6 +1,6 @@
 //! What a completed compose file may say: the same as a call that creates a container.
 
-use super::real;
+use super::{env_files, real};
 use crate::dock::Dock;
 use crate::fault::Fault;
 use crate::isolation;
@@ -392,7 +392,8 @@ async fn top_level(dock: &Dock, kind: &str, one: &Value, folder: &Path) -> Resul
                 isolation::namespace(dock.safety(), "network", "host")?;
             }
             let driver = Some(text(one, "driver")).filter(|driver| !driver.is_empty()).unwrap_or("bridge");
-            isolation::network(dock.safety(), driver, &texts(one.get("driver_opts")))
+            isolation::network(dock.safety(), driver, &texts(one.get("driver_opts")))?;
+            isolation::addresses(dock.safety(), one.get("ipam").map_or("", |ipam| text(ipam, "driver")))
         }
         "configs" | "secrets" => match one.get("file").and_then(Value::as_str) {
             Some(file) => super::files::allowed(dock, &folder.join(file).to_string_lossy()).await.map(|_| ()),
@@ -404,6 +405,10 @@ async fn top_level(dock: &Dock, kind: &str, one: &Value, folder: &Path) -> Resul
 
 /// For fuzzing: no text harms the reader or the rules, and no privileged service passes.
 pub fn check(yaml: &str) {
+    if let Ok(named) = env_files::named(yaml) {
+        // It says itself if what it wrote is not what it meant.
+        let _ = env_files::with_paths(yaml, &named, &vec![Path::new("/held"); named.len()]);
+    }
     let Ok(model) = serde_saphyr::from_str::<Value>(yaml) else { return };
     let safety = Safety::default();
     for service in model.get("services").and_then(Value::as_object).into_iter().flat_map(Map::values) {

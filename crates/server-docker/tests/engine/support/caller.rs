@@ -116,7 +116,10 @@ impl Caller {
         let (call, _ears) = new_call("{}", "tester");
         let answering = Arc::clone(&self.server).answer(request, call);
         tokio::select! {
-            outcome = answering => panic!("it ended by itself: {outcome:?}"),
+            outcome = answering => match outcome {
+                Ok(Answer::Complete(raw)) => panic!("it ended by itself: {}", raw.read::<Value>().unwrap()),
+                other => panic!("it ended by itself: {other:?}"),
+            },
             () = when => {}
         }
     }

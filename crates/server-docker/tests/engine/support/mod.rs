@@ -2,9 +2,11 @@
 
 mod caller;
 mod daemon;
+mod stall;
 
 pub use caller::{Caller, caller};
 pub use daemon::{Daemon, Engine, docker, engine, wait_for};
+pub use stall::Stall;
 
 /// A name that no other test has.
 pub fn unique(name: &str) -> String {

@@ -214,7 +214,8 @@ fn network(dock: &Dock, asked: &Value) -> Result<(), Fault> {
         return Err(Fault::refused("a network that is made like another is refused."));
     }
     let driver = Some(text(asked, "Driver")).filter(|driver| !driver.is_empty()).unwrap_or("bridge");
-    isolation::network(dock.safety(), driver, &texts(asked.get("Options")))
+    isolation::network(dock.safety(), driver, &texts(asked.get("Options")))?;
+    isolation::addresses(dock.safety(), asked.get("IPAM").map_or("", |ipam| text(ipam, "Driver")))
 }
 
 async fn volume(dock: &Dock, asked: &Value) -> Result<(), Fault> {

@@ -165,6 +165,12 @@ async fn a_container_is_created_only_if_our_own_tools_would_create_it() {
         let refused = send(&relay, "POST /v1.41/containers/create?name=x", &body).await;
         assert!(refused.starts_with("HTTP/1.1 403") && refused.contains("web"), "{host}: {refused}");
     }
+    for network in
+        [json!({"IPAM": {"Driver": "some-plugin"}}), json!({"Options": {"com.docker.network.bridge.name": "docker0"}})]
+    {
+        let refused = send(&relay, "POST /v1.41/networks/create", &network.to_string()).await;
+        assert!(refused.starts_with("HTTP/1.1 403"), "{network}: {refused}");
+    }
     assert!(!engine.asked.lock().unwrap().iter().any(|asked| asked.starts_with("POST")));
     let data = engine.folder.path().join("data").display().to_string();
     let other = [
