@@ -31,7 +31,9 @@ pub fn fixture() -> PathBuf {
             let test = std::env::current_exe().expect("a test has a program");
             let folder = test.parent().and_then(Path::parent).expect("target/<profile>/deps").to_owned();
             let mut build = std::process::Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-            build.args(["build", "--quiet", "-p", "fixture"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+            build
+                .args(["build", "--quiet", "-p", "fixture"])
+                .current_dir(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
             build.env("CARGO_TARGET_DIR", folder.parent().expect("target"));
             if folder.file_name().is_some_and(|profile| profile == "release") {
                 build.arg("--release");

@@ -4,7 +4,7 @@ use std::path::Path;
 
 #[test]
 fn the_corpus_breaks_no_promise() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzzing/corpus");
+    let corpus = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("../../fuzzing/corpus");
     for (name, target) in fuzzing::TARGETS {
         let folder = corpus.join(name);
         let entries = std::fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));

@@ -40,7 +40,7 @@ fn the_schema_is_one_of_draft_2020_12() {
 
 #[test]
 fn the_examples_of_the_documentation_are_valid() {
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    let docs = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("../../docs");
     assert_valid(&std::fs::read_to_string(docs.join("example.jsonc")).unwrap());
     let toml = std::fs::read_to_string(docs.join("example.toml")).unwrap();
     assert_valid(&crate::toml::parse(&toml).ok().unwrap().0.json().to_string());

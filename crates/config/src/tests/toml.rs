@@ -16,7 +16,7 @@ fn bad(text: &str) -> String {
 
 #[test]
 fn the_example_is_the_same_in_both_formats() {
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    let docs = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("../../docs");
     let [jsonc, toml] = ["example.jsonc", "example.toml"].map(|name| load(&docs.join(name), &SystemEnv).unwrap());
     assert_eq!(jsonc.effective_json(), toml.effective_json());
     let hashes = |settings: &Settings| settings.servers.iter().map(|s| s.hash.clone()).collect::<Vec<_>>();
