@@ -175,7 +175,8 @@ async fn slow_heads_and_half_bodies_cost_a_socket_each_and_delay_nobody() {
         connection.send(part.as_bytes()).await;
         slow.push(connection);
     }
-    wait_for("the connections", async || house.vitals().sockets >= before.sockets + 300).await;
+    // Those of the calls before may only just be closing.
+    wait_for("the connections", async || house.vitals().sockets >= before.sockets + 295).await;
     for _ in 0..5 {
         others_go_on(&house).await;
         // A byte now and then is what such clients live on.
