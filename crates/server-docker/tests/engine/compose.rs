@@ -83,6 +83,10 @@ async fn a_compose_file_is_no_way_around_the_rules() {
         service("volumes: ['/var/run/docker.sock:/s']"),
         service("env_file: /etc/passwd"),
         service("volumes: ['bad:/x']") + "volumes:\n  bad:\n    driver_opts: {type: none, o: bind, device: /etc}\n",
+        service("network_mode: n") + "networks:\n  n:\n    driver_opts: {com.docker.network.bridge.name: x0}\n",
+        service("build: 'git@127.0.0.1:x.git'"),
+        service("build: {context: 'http://127.0.0.1:1/x'}"),
+        service("labels: {a: b} # x\u{2028}    env_file: /etc/passwd"),
         "include: [other.yml]\nservices: {}\n".to_owned(),
         "services: [".to_owned(),
     ] {
@@ -90,6 +94,16 @@ async fn a_compose_file_is_no_way_around_the_rules() {
         let refused = me.fault("docker_compose_up", json!({"path": path})).await;
         assert!(!refused.contains("Creating"), "{text}: {refused}");
     }
+    // What is built from lies in its folder, and a dollar that Compose writes twice is one.
+    let outside = tempfile::tempdir_in("/tmp").unwrap();
+    std::fs::write(outside.path().join("Dockerfile"), "FROM busybox:latest\n").unwrap();
+    let (folder, path) = project(&service("build: ."));
+    std::os::unix::fs::symlink(outside.path().join("Dockerfile"), folder.path().join("Dockerfile")).unwrap();
+    assert!(me.fault("docker_compose_up", json!({"path": path})).await.contains("Dockerfile must lie in the folder"));
+    let (folder, path) = project(&service("build: './$$up'"));
+    std::fs::create_dir(folder.path().join("$$up")).unwrap();
+    std::os::unix::fs::symlink("/etc", folder.path().join("$up")).unwrap();
+    assert!(me.fault("docker_compose_up", json!({"path": path})).await.contains("/etc hands over the host"));
     for path in ["/etc", "/nowhere", "relative"] {
         me.fault("docker_compose_config", json!({"path": path})).await;
     }

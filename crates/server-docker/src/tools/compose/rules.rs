@@ -113,9 +113,9 @@ pub(super) async fn decide(dock: &Dock, model: &Value, folder: &Path, project: &
             super::files::allowed(dock, &path.to_string_lossy()).await.map_err(|fault| of(name, fault))?;
             super::reads(dock, &path.join(".dockerignore")).await.map_err(|fault| of(name, fault))?;
         }
-        if let Some(Value::Object(build)) = service.get("build") {
+        if let Some(build) = service.get("build") {
             dockerfile(dock, build, folder).await.map_err(|fault| of(name, fault))?;
-            isolation::joined(dock, "network", member(build, "network")).await.map_err(|fault| of(name, fault))?;
+            isolation::joined(dock, "network", text(build, "network")).await.map_err(|fault| of(name, fault))?;
         }
     }
     for kind in ["volumes", "networks", "configs", "secrets"] {
@@ -132,11 +132,12 @@ pub(super) async fn decide(dock: &Dock, model: &Value, folder: &Path, project: &
 }
 
 /// The Dockerfile of a folder of ours lies in it, wherever its links lead.
-async fn dockerfile(dock: &Dock, build: &Map<String, Value>, folder: &Path) -> Result<(), Fault> {
-    let (context, file) = (member(build, "context"), member(build, "dockerfile"));
-    if file.is_empty() || is_elsewhere(context) {
+async fn dockerfile(dock: &Dock, build: &Value, folder: &Path) -> Result<(), Fault> {
+    let context = build.as_str().unwrap_or_else(|| text(build, "context"));
+    if is_elsewhere(context) {
         return Ok(());
     }
+    let file = Some(text(build, "dockerfile")).filter(|file| !file.is_empty()).unwrap_or("Dockerfile");
     let folder = super::files::allowed(dock, &folder.join(context).to_string_lossy()).await?;
     let file = super::files::allowed(dock, &folder.join(file).to_string_lossy()).await?;
     if file.starts_with(&folder) { Ok(()) } else { Err(outside()) }
