@@ -9,7 +9,6 @@ use crate::settings::Settings;
 use crate::tree::quoted;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 
 /// The section `auth`.
 #[derive(Clone, Debug, Default)]
@@ -71,7 +70,7 @@ impl Settings {
     /// Takes a token in that stands in no file: `source` names the flag or the variable.
     pub fn add_token(&mut self, name: &str, source: &str, token: String) {
         if let Some(message) = short(&token) {
-            let place = Place { origin: Arc::clone(&self.source.origin), line: None, key: source.to_owned() };
+            let place = Place { origin: source.into(), line: None, key: String::new() };
             self.warnings.push(Warning { place, message });
         }
         let credential = Credential::Plain(Secret::new(token));

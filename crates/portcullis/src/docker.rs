@@ -85,6 +85,13 @@ fn plan_with(flags: &Flags, variables: Variables) -> Result<Plan, String> {
         insecure: "set SECURITY_INSECURE_DISABLE_AUTH to true",
     };
     settings.sse = flags.transport == Transport::Sse;
+    if network && variables.is_blank("SECURITY_AUTH_TOKEN") {
+        return Err(
+            "SECURITY_AUTH_TOKEN is blank, so nobody would be asked who they are; make one with `portcullis token \
+                    new`, or take it out"
+                .into(),
+        );
+    }
     if let Some(token) = variables.get("SECURITY_AUTH_TOKEN") {
         if !token.is_ascii() {
             return Err("SECURITY_AUTH_TOKEN is not ASCII; make one with `portcullis token new`".into());

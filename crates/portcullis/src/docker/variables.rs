@@ -64,6 +64,11 @@ impl Variables {
         Self(variables)
     }
 
+    /// Whether it is set to nothing: a variable in it may have been misspelled.
+    pub(super) fn is_blank(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|value| value.trim().is_empty())
+    }
+
     /// Its value, if it is set to something.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
