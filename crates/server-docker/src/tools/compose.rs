@@ -14,7 +14,7 @@ mod rules;
 mod starts;
 mod written;
 
-use super::{AGAIN, OPEN, Offer, PLAIN, files};
+use super::{AGAIN, OPEN, Offer, PLAIN, Truncation, files};
 use crate::confirm::{Consent, Doom};
 use crate::disk::{self, held, held::Held};
 use crate::dock::{Dock, Pace, head};
@@ -313,12 +313,25 @@ struct Done {
     project: String,
     services: Vec<String>,
     output: String,
+    truncation_info: Truncation,
 }
 
-fn done(dock: &Dock, ready: Ready, (out, err): (String, String)) -> Structured<Done> {
-    let output = redact::secrets(&format!("{out}{err}"));
-    let output = dock.fenced("Compose", head(&output, dock.settings.limits.output_bytes.max(1024)));
-    Structured(Done { project: ready.project, services: ready.services, output })
+fn done(dock: &Dock, call: &Call, ready: Ready, (out, err): (String, String)) -> Structured<Done> {
+    let said = redact::secrets(&format!("{out}{err}"));
+    let shown = head(&said, dock.settings.limits.output_bytes.max(1024));
+    let output = dock.fenced("Compose", shown);
+    let mut truncation_info = Truncation::default();
+    if shown.len() < said.len() {
+        let size = shown.len();
+        truncation_info = Truncation {
+            truncated: true,
+            original_size: Some(said.len() as u64),
+            truncated_size: Some(size as u64),
+            message: Some("the output was cut; docker_output_rest gives what follows.".to_owned()),
+            output_id: dock.keep(call, said, size),
+        };
+    }
+    Structured(Done { project: ready.project, services: ready.services, output, truncation_info })
 }
 
 async fn up(dock: Arc<Dock>, asked: Project, call: Call) -> Result<Structured<Done>, Fail> {
@@ -331,7 +344,7 @@ async fn up(dock: Arc<Dock>, asked: Project, call: Call) -> Result<Structured<Do
         let said = ready.call_through(&dock, &relay, &["up", "-d"]).await;
         let (refused, made) = relay.seen();
         match refused {
-            None => Ok(done(&dock, ready, said?)),
+            None => Ok(done(&dock, &call, ready, said?)),
             Some(why) => Err(why.and(&made.undo(&dock, &before).await)),
         }
     })
@@ -342,7 +355,7 @@ async fn stop(dock: Arc<Dock>, asked: Project, call: Call) -> Result<Structured<
     dock.run(&call, Pace::Slow, async {
         let ready = ready(&dock, &asked).await?;
         let said = ready.call(&dock, &["stop"]).await?;
-        Ok(done(&dock, ready, said))
+        Ok(done(&dock, &call, ready, said))
     })
     .await
 }
@@ -368,7 +381,7 @@ async fn down(dock: Arc<Dock>, asked: Down, call: Call) -> Result<Structured<Don
         let things = protected::would_go(&dock, &ready.model, &ready.project, asked.volumes).await?;
         if asked.consent.is_dry() {
             let said = format!("would remove:\n{}\n", things.join("\n"));
-            return Ok(done(&dock, ready, (said, String::new())));
+            return Ok(done(&dock, &call, ready, (said, String::new())));
         }
         let what = format!("take down the project {}", ready.project);
         // Consent is to this text: with another one, other things would go.
@@ -378,7 +391,7 @@ async fn down(dock: Arc<Dock>, asked: Down, call: Call) -> Result<Structured<Don
         asked.consent.given(&dock, &call, doom).await?;
         let arguments: &[&str] = if asked.volumes { &["down", "-v"] } else { &["down"] };
         let said = ready.call(&dock, arguments).await?;
-        Ok(done(&dock, ready, said))
+        Ok(done(&dock, &call, ready, said))
     })
     .await
 }
@@ -387,7 +400,7 @@ async fn ps(dock: Arc<Dock>, asked: Project, call: Call) -> Result<Structured<Do
     dock.run(&call, Pace::Patient, async {
         let ready = ready(&dock, &asked).await?;
         let said = ready.call(&dock, &["ps"]).await?;
-        Ok(done(&dock, ready, said))
+        Ok(done(&dock, &call, ready, said))
     })
     .await
 }
@@ -399,7 +412,7 @@ struct Logs {
     path: String,
     /// Name of the project; the folder's if left out
     project: Option<String>,
-    /// Lines of each service
+    /// The newest lines of each service
     #[serde(default = "hundred")]
     tail: u32,
 }
@@ -413,7 +426,7 @@ async fn logs(dock: Arc<Dock>, asked: Logs, call: Call) -> Result<Structured<Don
         let project = Project { path: asked.path, project: asked.project };
         let ready = ready(&dock, &project).await?;
         let said = ready.call(&dock, &["logs", "--no-color", &format!("--tail={}", asked.tail)]).await?;
-        Ok(done(&dock, ready, said))
+        Ok(done(&dock, &call, ready, said))
     })
     .await
 }
