@@ -7,6 +7,7 @@ mod connect;
 mod error;
 mod frames;
 mod lines;
+mod picked;
 
 pub(crate) use error::EngineError;
 pub(crate) use frames::{Frames, Source};
@@ -258,6 +259,14 @@ impl Engine {
             }
         }
         self.bytes(ask, LARGEST).await
+    }
+
+    /// A list, of whose entries only these members are read.
+    pub(crate) async fn list(&self, ask: Ask<'_>, members: &[&str]) -> Result<Vec<Value>, EngineError> {
+        let limit = self.settings.timeout;
+        let reading = tokio::time::timeout(limit, self.bytes(ask, LARGEST));
+        let bytes = reading.await.map_err(|_| EngineError::Late(limit))??;
+        picked::list(&bytes, members).map_err(|e| EngineError::Garbled(e.to_string()))
     }
 
     /// The answer as bytes, `most` of them.

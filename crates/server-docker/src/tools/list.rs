@@ -131,7 +131,7 @@ async fn containers(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structu
         let all = asked.all || filters.0.contains_key("status");
         let ask = Ask::get("/containers/json").flag("all", all).maybe("filters", filters.query());
         let (found, truncation_info) =
-            page(&dock, dock.engine.json(ask).await?, &OF_CONTAINER, asked.offset, asked.limit)?;
+            page(&dock, dock.engine.list(ask, &OF_CONTAINER).await?, asked.offset, asked.limit)?;
         let containers: Vec<_> = found.iter().map(container).collect();
         Ok(Structured(Containers { count: containers.len(), containers, truncation_info }))
     })
@@ -169,7 +169,7 @@ async fn images(dock: Arc<Dock>, asked: Asked, call: Call) -> Result<Structured<
     dock.run(&call, Pace::Quick, async {
         let filters = Filters::read(asked.filters)?;
         let ask = Ask::get("/images/json").flag("all", asked.all).maybe("filters", filters.query());
-        let (found, truncation_info) = page(&dock, dock.engine.json(ask).await?, &OF_IMAGE, asked.offset, asked.limit)?;
+        let (found, truncation_info) = page(&dock, dock.engine.list(ask, &OF_IMAGE).await?, asked.offset, asked.limit)?;
         let images: Vec<_> = found.iter().map(image).collect();
         Ok(Structured(Images { count: images.len(), images, truncation_info }))
     })
@@ -198,7 +198,7 @@ async fn networks(dock: Arc<Dock>, asked: AskedPlain, call: Call) -> Result<Stru
     dock.run(&call, Pace::Quick, async {
         let ask = Ask::get("/networks").maybe("filters", Filters::read(asked.filters)?.query());
         let (found, truncation_info) =
-            page(&dock, dock.engine.json(ask).await?, &OF_NETWORK, asked.offset, asked.limit)?;
+            page(&dock, dock.engine.list(ask, &OF_NETWORK).await?, asked.offset, asked.limit)?;
         let one = |value: &Value| Network {
             id: text(value, "Id").to_owned(),
             short_id: short(text(value, "Id")),
@@ -217,8 +217,8 @@ async fn volumes(dock: Arc<Dock>, asked: AskedPlain, call: Call) -> Result<Struc
     dock.run(&call, Pace::Quick, async {
         let ask = Ask::get("/volumes").maybe("filters", Filters::read(asked.filters)?.query());
         let answer = dock.engine.json(ask).await?;
-        let found = answer.get("Volumes").cloned().unwrap_or_default();
-        let (found, truncation_info) = page(&dock, found, &OF_VOLUME, asked.offset, asked.limit)?;
+        let found = items(&answer, "Volumes").to_vec();
+        let (found, truncation_info) = page(&dock, found, asked.offset, asked.limit)?;
         let one = |value: &Value| Volume {
             name: text(value, "Name").to_owned(),
             driver: text(value, "Driver").to_owned(),
@@ -236,21 +236,9 @@ async fn volumes(dock: Arc<Dock>, asked: AskedPlain, call: Call) -> Result<Struc
 const OF_CONTAINER: [&str; 8] = ["Id", "Names", "Image", "State", "Labels", "Status", "Created", "Ports"];
 const OF_IMAGE: [&str; 5] = ["Id", "RepoTags", "Labels", "Size", "Created"];
 const OF_NETWORK: [&str; 5] = ["Id", "Name", "Driver", "Scope", "Labels"];
-const OF_VOLUME: [&str; 5] = ["Name", "Driver", "Mountpoint", "Labels", "Scope"];
 
-/// One page of a list: these members of each, cleaned. Cleaning what nobody sees would be most of the work.
-fn page(
-    dock: &Dock,
-    all: Value,
-    members: &[&str],
-    offset: usize,
-    limit: Option<usize>,
-) -> Result<(Vec<Value>, Truncation), Fault> {
-    let all = match all {
-        Value::Array(all) => all,
-        Value::Null => Vec::new(),
-        _ => return Err(Fault::new("the engine's list cannot be read.")),
-    };
+/// One page of a list, cleaned.
+fn page(dock: &Dock, all: Vec<Value>, offset: usize, limit: Option<usize>) -> Result<(Vec<Value>, Truncation), Fault> {
     let most = match dock.settings.limits.list {
         0 => usize::MAX,
         most => most,
@@ -260,13 +248,7 @@ fn page(
         return Err(Fault::new("limit is 1 or more."));
     }
     let total = all.len();
-    let shown = |mut value: Value| {
-        if let Value::Object(all) = &mut value {
-            all.retain(|name, _| members.contains(&name.as_str()));
-        }
-        dock.shown(value)
-    };
-    let page: Vec<_> = all.into_iter().skip(offset).take(limit).map(shown).collect();
+    let page: Vec<_> = all.into_iter().skip(offset).take(limit).map(|value| dock.shown(value)).collect();
     let next = offset + page.len();
     let truncated = next < total;
     let info = Truncation {
