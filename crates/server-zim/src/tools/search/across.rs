@@ -3,6 +3,7 @@
 use super::{Page, Rows, Search, TOOL, library_identity};
 use crate::cursor::Position;
 use crate::fault::Fault;
+use crate::index::TextIndex;
 use crate::search::all;
 use crate::search::snippet::Shape;
 use crate::tools::{PageInfo, limit, offset};
@@ -38,6 +39,7 @@ pub(super) fn cross_file(work: &Work, given: &Search, query: &str) -> Result<Pag
     let shape = Shape { chars: work.holdings.settings.content.snippet_chars, paragraphs: 2 };
     let found = all::search(work, query, as_usize(per_file), as_usize(from), as_usize(rows), shape)?;
     let failed = found.files.iter().filter(|file| file.error).count();
+    let unread = found.files.iter().filter(|file| file.text_index == TextIndex::None && !file.error).count();
     let with_hits = found.files.iter().filter(|file| file.has_hits).count();
     // What can be had page by page is what each archive gives at most.
     let had: u64 = found.files.iter().map(|file| file.total.min(per_file)).sum();
@@ -70,15 +72,24 @@ pub(super) fn cross_file(work: &Work, given: &Search, query: &str) -> Result<Pag
         () if found.total == 0 => Some("0_hits"),
         () => None,
     };
-    page.meta.hint = (done && found.total > had).then(|| {
+    let mut hints = Vec::new();
+    if done && found.total > had {
         let others = found.total - had;
         let wider =
             if per_file < MOST { format!("raise limit (it is {per_file}, up to {MOST}), or ") } else { String::new() };
-        format!(
+        hints.push(format!(
             "This is not all: limit is how many pages each archive gives, and {others} that match are left out. \
              For them {wider}search one archive by its zim_file_path."
-        )
-    });
+        ));
+    }
+    if unread > 0 {
+        let whose = if unread == 1 { "1 archive has" } else { &format!("{unread} archives have") };
+        hints.push(format!(
+            "{whose} no index of the text, so the text was not searched there: mode title finds pages by title; whoever \
+             runs this server can make an index with `portcullis zim build-index`."
+        ));
+    }
+    page.meta.hint = (!hints.is_empty()).then(|| hints.join(" "));
     page.results = Rows::Hits(found.rows);
     page.files = Some(found.files);
     Ok(page)
