@@ -5,7 +5,7 @@ mod unseen;
 
 pub use unseen::{clean, is_unseen};
 
-use regex::{Captures, Regex};
+use regex::{Captures, Regex, bytes};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -29,18 +29,21 @@ const LIKELY: &str =
 /// these characters. All that know a secret by its name are made of this.
 fn names(of: &str) -> String {
     // Parts that are also within other words (compass, bypass, author) begin or end there.
-    let begins = format!("(?:[{of}]*(?:[{of}&&[^a-z]]|db|root|user|admin|pg|smtp|require))?");
-    let ends = format!("(?:[{of}&&[^a-z]][{of}]*)?");
+    let begins = format!("(?:[{of}]*(?:[{of}--[a-z]]|db|root|user|admin|pg|smtp|require))?");
+    let ends = format!("(?:[{of}--[a-z]][{of}]*)?");
     format!(
         "(?:[{of}]*(?:{CERTAIN}|{LIKELY})[{of}]*|{begins}pass{ends}|[{of}]*(?:pwd|dsn){ends}\
-         |[{of}]*auth(?:[{of}&&[^ho]][{of}]*|orization[{of}]*)?)"
+         |[{of}]*auth(?:[{of}--[ho]][{of}]*|orization[{of}]*)?)"
     )
 }
 
 /// Characters of names in text.
 const IN_TEXT: &str = r"0-9A-Za-z_.\-";
 
-static SECRET_NAME: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(&format!("(?i)^{}$", names(r"\s\S"))));
+/// Bytes, and ASCII alone where names are: with all of Unicode in it, a pattern is made so slowly that the first call of
+/// a server waits for it.
+static SECRET_NAME: LazyLock<Option<bytes::Regex>> =
+    LazyLock::new(|| bytes::Regex::new(&format!("(?si-u)^{}$", names(r"\x00-\xff"))).ok());
 
 /// Secrets that are known by their shape, whatever stands beside them.
 static SHAPES: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -66,44 +69,44 @@ static SCHEME: LazyLock<Option<Regex>> = LazyLock::new(|| pattern(r"(?i)\b(beare
 static ASSIGNED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let all = names(IN_TEXT);
     pattern(&format!(
-        r#"(?i)((?-u:\b)(?:{all}(?:["']?\s*:?=+>?|["']\s*:|\s*:\s)|[{IN_TEXT}]*(?:{CERTAIN})[{IN_TEXT}]*\s*:)\s*)("[^"\s][^"\n]*|'[^'\s][^'\n]*|(?:(?:bearer|basic|digest|negotiate)\s+)?[^\s"',;&]+)"#
+        r#"(?i)((?-u:\b)(?:(?-u:{all})(?:["']?\s*:?=+>?|["']\s*:|\s*:\s)|(?-u:[{IN_TEXT}]*(?:{CERTAIN})[{IN_TEXT}]*)\s*:)\s*)("[^"\s][^"\n]*|'[^'\s][^'\n]*|(?:(?:bearer|basic|digest|negotiate)\s+)?[^\s"',;&]+)"#
     ))
 });
 
 /// `--password x`, as in commands that are one text.
 static OPTION: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let all = names(IN_TEXT);
-    pattern(&format!(r#"(?i)((?:^|\s)--?{all}\s+)("[^"\s][^"\n]*|'[^'\s][^'\n]*|[^\s"',;&|<>-][^\s"',;&|<>]*)"#))
+    pattern(&format!(r#"(?i)((?:^|\s)--?(?-u:{all})\s+)("[^"\s][^"\n]*|'[^'\s][^'\n]*|[^\s"',;&|<>-][^\s"',;&|<>]*)"#))
 });
 
 /// Whether what stands under this name is a secret.
 pub fn is_secret_name(name: &str) -> bool {
     // A pattern that did not compile hides everything rather than nothing.
-    SECRET_NAME.as_ref().is_none_or(|pattern| pattern.is_match(name))
+    SECRET_NAME.as_ref().is_none_or(|pattern| pattern.is_match(name.as_bytes()))
 }
 
 /// Text without the secrets in it that are known by their shape.
 pub fn secrets(text: &str) -> String {
-    let all = (SHAPES.as_ref(), URL_PASSWORD.as_ref(), SCHEME.as_ref(), ASSIGNED.as_ref(), OPTION.as_ref());
-    let (Some(shapes), Some(url), Some(scheme), Some(assigned), Some(option)) = all else { return HIDDEN.to_owned() };
     // Most texts of an engine are short words and paths. What a pattern cannot do without is found sooner than that it
     // does not match.
     let has_space = text.bytes().any(|byte| byte.is_ascii_whitespace() || !byte.is_ascii());
     let mut text = Cow::Borrowed(text);
     if text.len() >= SHORTEST_SHAPE {
-        change(&mut text, shapes, |_| HIDDEN.to_owned());
+        change(&mut text, &SHAPES, |_| HIDDEN.to_owned());
     }
     if text.contains("://") {
-        change(&mut text, url, |found| format!("{}:{HIDDEN}@", found.get(1).map_or("", |user| user.as_str())));
+        change(&mut text, &URL_PASSWORD, |found| {
+            format!("{}:{HIDDEN}@", found.get(1).map_or("", |user| user.as_str()))
+        });
     }
     if has_space {
-        change(&mut text, scheme, |found| format!("{} {HIDDEN}", found.get(1).map_or("", |scheme| scheme.as_str())));
+        change(&mut text, &SCHEME, |found| format!("{} {HIDDEN}", found.get(1).map_or("", |scheme| scheme.as_str())));
     }
     if text.contains(['=', ':']) {
-        change(&mut text, assigned, hidden_value);
+        change(&mut text, &ASSIGNED, hidden_value);
     }
     if has_space && text.contains('-') {
-        change(&mut text, option, hidden_value);
+        change(&mut text, &OPTION, hidden_value);
     }
     text.into_owned()
 }
@@ -118,7 +121,12 @@ fn hidden_value(found: &Captures<'_>) -> String {
 /// Bytes of the shortest secret that is known by its shape alone.
 const SHORTEST_SHAPE: usize = 15;
 
-fn change(text: &mut Cow<'_, str>, pattern: &Regex, to: impl Fn(&Captures<'_>) -> String) {
+/// A pattern is made when it is first needed. One that did not compile hides everything rather than nothing.
+fn change(text: &mut Cow<'_, str>, pattern: &LazyLock<Option<Regex>>, to: impl Fn(&Captures<'_>) -> String) {
+    let Some(pattern) = pattern.as_ref() else {
+        *text = Cow::Borrowed(HIDDEN);
+        return;
+    };
     let changed = match pattern.replace_all(text, to) {
         Cow::Owned(changed) => Some(changed),
         Cow::Borrowed(_) => None,
@@ -185,7 +193,8 @@ mod tests {
 
     #[test]
     fn every_pattern_is_one() {
-        for pattern in [&SECRET_NAME, &SHAPES, &URL_PASSWORD, &SCHEME, &ASSIGNED, &OPTION] {
+        assert!(SECRET_NAME.is_some());
+        for pattern in [&SHAPES, &URL_PASSWORD, &SCHEME, &ASSIGNED, &OPTION] {
             assert!(pattern.is_some());
         }
     }
