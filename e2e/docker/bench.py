@@ -127,6 +127,7 @@ def main():
     with wire.Engine() as engine:
         api = Api(engine)
         engine.import_busybox()
+        first = start_time(engine)
         limits = dict(SECURITY_RATE_LIMIT_ENABLED="false", SAFETY_MAX_CONCURRENT_OPERATIONS="100", SAFETY_MAX_EXEC_OUTPUT_BYTES="10485760")
         with wire.Server(engine, "httpstream", **limits) as server:
             ours = Ours(server.address)
@@ -152,7 +153,7 @@ def main():
             create(api, 170)
             row("list of 200 containers", median(listing, 50), median(ours_listing, 50))
             print(f"\nResident memory: {idle:.1f} MB idle, {resident(server.process.pid):.1f} MB after all this.")
-        print(f"Start to the first answer on stdio: {start_time(engine):.0f} ms.")
+        print(f"Start to the first answer on stdio: {first:.0f} ms; beside 200 containers {start_time(engine):.0f} ms.")
 
 
 if __name__ == "__main__":
