@@ -40,7 +40,7 @@ pub(super) async fn created(dock: &Dock, kind: Kind, asked: &Value) -> Result<()
 }
 
 /// Members that are decided. The engine takes them in capitals and small letters alike (Go, `encoding/json`).
-const DECIDED: [&str; 45] = [
+const DECIDED: [&str; 46] = [
     "Annotations",
     "BindOptions",
     "Binds",
@@ -57,6 +57,7 @@ const DECIDED: [&str; 45] = [
     "EndpointsConfig",
     "HostConfig",
     "HostIp",
+    "IPAM",
     "IpcMode",
     "Labels",
     "LogConfig",

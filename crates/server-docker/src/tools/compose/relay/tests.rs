@@ -180,6 +180,7 @@ async fn a_container_is_created_only_if_our_own_tools_would_create_it() {
         ("containers", json!({"Image": "x", "HostConfig": {"Binds": [format!("{data}:/x:rshared")]}})),
         ("networks", json!({"Name": "n", "Options": {"com.docker.network.bridge.name": "br0"}})),
         ("networks", json!({"Name": "n", "Driver": "macvlan"})),
+        ("networks", json!({"Name": "n", "ipam": {"Driver": "other"}})),
         ("volumes", json!({"Name": "v", "DriverOpts": {"type": "none", "o": "bind", "device": "/etc"}})),
     ];
     for (kind, body) in other {
